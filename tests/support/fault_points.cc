@@ -1,0 +1,106 @@
+#include "support/fault_points.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
+
+// The linker's names for the wrapped calls and the real ones (ld --wrap).
+// NOLINTBEGIN(bugprone-reserved-identifier)
+extern "C" {
+int __real_openat(int folder, const char* path, int flags, ...);
+ssize_t __real_write(int fd, const void* bytes, size_t size);
+int __real_fsync(int fd);
+int __real_renameat(int from_folder, const char* from, int to_folder, const char* to);
+int __real_renameat2(int from_folder, const char* from, int to_folder, const char* to,
+                     unsigned flags);
+int __real_unlinkat(int folder, const char* path, int flags);
+int __real_mkdirat(int folder, const char* path, mode_t mode);
+}
+
+namespace seaworthy::testing {
+namespace {
+
+std::atomic<bool> armed = false;
+std::atomic<bool> struck = false;
+std::atomic<int> left = 0;
+Fault wanted = Fault::kKillBefore;
+
+bool Kills() { return wanted == Fault::kKillBefore || wanted == Fault::kKillAfter; }
+
+// Runs one call as a point where the fault may strike.
+template <class Call>
+auto AtPoint(bool needs_room, Call call) -> decltype(call()) {
+  if (!armed || (!Kills() && !needs_room)) return call();
+  const int now = --left;
+  const bool strikes = now == 0 || (now < 0 && wanted == Fault::kDiskStaysFull);
+  if (!strikes) return call();
+  struck = true;
+  if (!Kills()) {
+    errno = ENOSPC;
+    return -1;
+  }
+  if (wanted == Fault::kKillAfter) call();
+  kill(getpid(), SIGKILL);
+  return -1;
+}
+
+}  // namespace
+
+void ArmFault(Fault fault, int nth) {
+  wanted = fault;
+  left = nth;
+  armed = true;
+}
+
+bool FaultStruck() { return struck; }
+
+}  // namespace seaworthy::testing
+
+extern "C" {
+
+using seaworthy::testing::AtPoint;
+
+int __wrap_openat(int folder, const char* path, int flags, ...) {
+  if ((flags & O_CREAT) == 0) return __real_openat(folder, path, flags);
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = va_arg(arguments, mode_t);
+  va_end(arguments);
+  return AtPoint(true, [&] { return __real_openat(folder, path, flags, mode); });
+}
+
+ssize_t __wrap_write(int fd, const void* bytes, size_t size) {
+  if (fd <= STDERR_FILENO) return __real_write(fd, bytes, size);
+  return AtPoint(true, [&] { return __real_write(fd, bytes, size); });
+}
+
+int __wrap_fsync(int fd) {
+  return AtPoint(true, [&] { return __real_fsync(fd); });
+}
+
+int __wrap_renameat(int from_folder, const char* from, int to_folder, const char* to) {
+  return AtPoint(false, [&] { return __real_renameat(from_folder, from, to_folder, to); });
+}
+
+int __wrap_renameat2(int from_folder, const char* from, int to_folder, const char* to,
+                     unsigned flags) {
+  return AtPoint(false, [&] { return __real_renameat2(from_folder, from, to_folder, to, flags); });
+}
+
+int __wrap_unlinkat(int folder, const char* path, int flags) {
+  return AtPoint(false, [&] { return __real_unlinkat(folder, path, flags); });
+}
+
+int __wrap_mkdirat(int folder, const char* path, mode_t mode) {
+  // For a folder that is there the answer is EEXIST, room or not.
+  const bool needs_room = faccessat(folder, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
+  return AtPoint(needs_room, [&] { return __real_mkdirat(folder, path, mode); });
+}
+
+}  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier)
