@@ -1,0 +1,108 @@
+// libseaworthy-verify: judges what a node says about itself. Needs no TPM and no daemon. All
+// input is foreign: sizes are capped, nothing is trusted before the signature is checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "seaworthy/bytes.h"
+#include "seaworthy/status.h"
+
+namespace seaworthy::verify {
+
+// The value of one PCR; `bank` is a TPM_ALG_ID (0x000b is SHA-256), 0 when the message had one
+// that is not known.
+struct PcrValue {
+  std::uint16_t bank = 0;
+  std::uint32_t index = 0;
+  Bytes digest;
+};
+
+// What a node says about itself; the message seaworthy.v1.Evidence as plain data.
+struct Evidence {
+  Bytes ak_public;  // TPMT_PUBLIC
+  Bytes quoted;     // TPMS_ATTEST
+  Bytes signature;  // TPMT_SIGNATURE
+  std::vector<PcrValue> pcrs;
+};
+
+// A key and the attestation key's word that it lives in the same TPM; the message
+// seaworthy.v1.KeyCertification.
+struct KeyCertification {
+  Bytes key_public;  // TPMT_PUBLIC
+  Bytes ak_public;   // TPMT_PUBLIC
+  Bytes attested;    // TPMS_ATTEST
+  Bytes signature;   // TPMT_SIGNATURE
+};
+
+// The serialized messages. INVALID_ARGUMENT, reason MALFORMED, when the bytes are not one or
+// are over 64 MiB.
+Result<Evidence> ParseEvidence(ByteView serialized);
+Result<KeyCertification> ParseKeyCertification(ByteView serialized);
+
+enum class Severity { kInfo, kFailure };
+
+// One thing that was checked and what came of it. Codes are stable.
+// kInfo, what held: AK_KNOWN, AK_SUITABLE, SIGNATURE_VALID, TPM_GENERATED, NONCE_MATCHES,
+// PCRS_MATCH, KEY_CERTIFIED, KEY_SUITABLE, KEY_MATCHES. Worth nothing beside a failure.
+// kFailure: AK_UNKNOWN, AK_UNSUITABLE, SIGNATURE_INVALID, NOT_TPM_GENERATED, WRONG_TYPE,
+// NONCE_MISMATCH, NONCE_MISSING (the caller gave none), NO_PCRS, PCR_MISSING, PCR_NOT_QUOTED,
+// PCR_DIGEST_MISMATCH, KEY_MISMATCH, KEY_UNSUITABLE, MALFORMED.
+struct Finding {
+  std::string code;
+  Severity severity = Severity::kFailure;
+  std::string expected;  // may be empty
+  std::string found;     // may be empty
+  std::string sentence;  // for a person
+};
+
+// Counters and clock out of TPMS_ATTEST; to be believed only when trusted.
+struct ClockInfo {
+  std::uint64_t clock_ms = 0;
+  std::uint32_t reset_count = 0;
+  std::uint32_t restart_count = 0;
+  bool safe = false;
+  std::uint64_t firmware_version = 0;
+};
+
+struct Verdict {
+  bool trusted = false;  // all checks were made and none failed
+  std::vector<Finding> findings;
+  ClockInfo clock;
+};
+
+// The attestation key that was enrolled: its TPM name (16-bit algorithm and digest).
+struct EnrolledKey {
+  Bytes name;
+};
+
+// Checks, in this order and as far as each makes sense after the one before: the attestation
+// key is the enrolled one and a restricted signing key of a TPM; the signature over the
+// quoted bytes; TPM_GENERATED and the type; the nonce; the PCR values against the quoted
+// digest.
+Verdict VerifyQuote(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak);
+
+// Checks that the attestation key certified this key over this nonce and that its attributes
+// keep it in the TPM (fixedTPM, fixedParent, sensitiveDataOrigin). `subject_public_key_info`,
+// DER, when not empty, must be the key's: how a CA ties a CSR to the TPM.
+Verdict VerifyKeyCertification(const KeyCertification& certification, ByteView nonce,
+                               const EnrolledKey& ak, ByteView subject_public_key_info);
+
+// The TPM name of a TPMT_PUBLIC. INVALID_ARGUMENT for what is not one (MALFORMED) or is named
+// with another hash than SHA-256, SHA-384 or SHA-512 (UNSUPPORTED_HASH).
+Result<Bytes> NameOf(ByteView public_area);
+
+// The quote as tpm2-tools' files: tpm2_checkquote -u ak.pem -m quote.msg -s quote.sig
+// -f quote.pcrs -g sha256 -q NONCE. Judges nothing; INVALID_ARGUMENT when a part cannot be
+// read, is not a quote, or lacks a quoted PCR's value.
+struct Tpm2ToolsFiles {
+  std::string ak_pem;
+  Bytes message;
+  Bytes signature;
+  Bytes pcrs;
+};
+Result<Tpm2ToolsFiles> ToTpm2Tools(const Evidence& evidence);
+
+}  // namespace seaworthy::verify

@@ -1,0 +1,26 @@
+// Findings as they are made, and the verdict they come to.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "seaworthy/verify.h"
+
+namespace seaworthy::verify {
+
+class Report {
+ public:
+  void Passed(std::string_view code, std::string sentence);
+  void Failed(std::string_view code, std::string sentence, std::string expected = {},
+              std::string found = {});
+
+  // The verdict after checks that broke off: never trusted.
+  Verdict BrokenOff() &&;
+  // The verdict after all checks: trusted when none failed.
+  Verdict Complete(const ClockInfo& clock) &&;
+
+ private:
+  Verdict verdict_;
+};
+
+}  // namespace seaworthy::verify
