@@ -1,0 +1,64 @@
+// The daemon, asked over gRPC: by a local socket or by mutual TLS. Every call has a deadline.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ctl/outcome.h"
+#include "seaworthy/v1/node.grpc.pb.h"
+
+namespace seaworthy::ctl {
+
+struct Connection {
+  std::string socket;   // empty: the admin socket, or the read socket for those who may not
+  std::string address;  // "host:port": remote, with the four below
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::string server_name;  // empty: the host of the address
+  std::optional<double> timeout_seconds;
+};
+
+class Client {
+ public:
+  static constexpr std::chrono::seconds kTimeout{30};
+
+  explicit Client(Connection connection) : connection_(std::move(connection)) {}
+
+  // Calls one method: Call(&v1::KeyService::Stub::GetKey, request, key). `timeout` holds when
+  // the user gave none.
+  template <class Stub, class Request, class Response>
+  Outcome Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+               const Request& request, Response& response,
+               std::chrono::seconds timeout = kTimeout) {
+    if (Outcome outcome = Connect(); !outcome.ok()) return outcome;
+    grpc::ClientContext context;
+    SetDeadline(context, timeout);
+    Stub stub(channel_);
+    return Finish(context, (stub.*method)(&context, request, &response));
+  }
+
+  // Hands over events until `take` says no more, the daemon ends the stream, or the time the
+  // user gave is over (no end when they gave none).
+  Outcome Watch(const v1::WatchEventsRequest& request,
+                const std::function<bool(const v1::Event&)>& take);
+
+ private:
+  // Opens the channel when it is not.
+  Outcome Connect();
+  Outcome ConnectLocal();
+  Outcome ConnectRemote();
+  void SetDeadline(grpc::ClientContext& context, std::chrono::seconds fallback) const;
+  Outcome Finish(const grpc::ClientContext& context, const grpc::Status& status) const;
+
+  const Connection connection_;
+  std::string target_;  // what is asked, for messages
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+}  // namespace seaworthy::ctl

@@ -1,0 +1,71 @@
+#include "ctl/json.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <nlohmann/json.hpp>
+
+namespace seaworthy::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kIndent = 1;
+
+// Foreign text may not be UTF-8, which JSON has to be: such bytes become U+FFFD.
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string ToJson(const google::protobuf::Message& message, bool indented) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  options.add_whitespace = indented;
+  std::string json;
+  // Fails only for Any and for timestamps out of range; then the script gets an empty object.
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}";
+  while (!json.empty() && json.back() == '\n') json.pop_back();
+  return json;
+}
+
+// 64-bit numbers as strings, as protobuf has them: many readers of JSON keep 53 bits.
+std::string ToJson(const verify::Verdict& verdict) {
+  Json findings = Json::array();
+  for (const verify::Finding& finding : verdict.findings) {
+    findings.push_back({
+        {"code", finding.code},
+        {"severity", finding.severity == verify::Severity::kFailure ? "FAILURE" : "INFO"},
+        {"expected", finding.expected},
+        {"found", finding.found},
+        {"sentence", finding.sentence},
+    });
+  }
+  const verify::ClockInfo& clock = verdict.clock;
+  return Dump({{"trusted", verdict.trusted},
+               {"findings", findings},
+               {"clock",
+                {{"clock_ms", std::to_string(clock.clock_ms)},
+                 {"reset_count", clock.reset_count},
+                 {"restart_count", clock.restart_count},
+                 {"safe", clock.safe},
+                 {"firmware_version", std::to_string(clock.firmware_version)}}}},
+              kIndent);
+}
+
+std::string ErrorJson(const Outcome& outcome) {
+  return Dump({{"error",
+                {{"code", CodeName(outcome.status.code())},
+                 {"reason", Reason(outcome.status)},
+                 {"message", Message(outcome.status)},
+                 {"request_id", outcome.request_id}}}},
+              -1);
+}
+
+std::string CodeName(Code code) {
+  // A status without a reason of its own answers with its code's name.
+  return Reason(Status(code, ""));
+}
+
+}  // namespace seaworthy::ctl

@@ -1,0 +1,35 @@
+#include "ctl/session.h"
+
+#include "ctl/json.h"
+#include "seaworthy/directory.h"
+
+namespace seaworthy::ctl {
+namespace {
+
+// Nothing that a command writes is a secret.
+constexpr mode_t kFileMode = 0644;
+
+}  // namespace
+
+void Session::Answer(const google::protobuf::Message& message, const std::string& text) {
+  if (json()) {
+    terminal_.out << ToJson(message, true) << "\n";
+  } else {
+    terminal_.out << text;
+  }
+}
+
+Outcome Session::Deliver(const google::protobuf::Message& message, const std::string& file,
+                         ByteView product, const std::string& shown, const std::string& what) {
+  if (file.empty()) {
+    Answer(message, shown);
+    return {};
+  }
+  if (Status status = ReplaceFile(file, product, kFileMode); !status.ok()) {
+    return Usage(Wrap(status, "cannot write " + what));
+  }
+  Answer(message, "wrote " + what + " to " + Printable(file) + "\n");
+  return {};
+}
+
+}  // namespace seaworthy::ctl

@@ -1,0 +1,170 @@
+// verify, verify-key: no daemon, no TPM.
+#include "ctl/arguments.h"
+#include "ctl/command.h"
+#include "ctl/json.h"
+#include "ctl/judgement.h"
+#include "ctl/render.h"
+#include "seaworthy/directory.h"
+#include "seaworthy/status_macros.h"
+#include "seaworthy/verify.h"
+
+namespace seaworthy::ctl {
+namespace {
+
+constexpr std::size_t kMaxEvidenceFile = 64 * 1024 * 1024;
+constexpr std::size_t kMaxPemFile = 1024 * 1024;
+
+struct VerifyOptions {
+  std::string evidence;
+  std::string nonce;
+  std::string ak_name;
+  std::string ak_file;
+  std::vector<std::string> expected_pcrs;
+};
+
+struct VerifyKeyOptions {
+  std::string certification;
+  std::string nonce;
+  std::string ak_name;
+  std::string ak_file;
+  std::string csr;
+  std::string public_key;
+};
+
+// What the verifier itself knows, so that what is wrong with it is wrong usage.
+struct Challenge {
+  Bytes nonce;
+  verify::EnrolledKey ak;
+};
+
+Result<Challenge> ReadChallenge(const std::string& nonce, const std::string& ak_name,
+                                const std::string& ak_file) {
+  Challenge challenge;
+  ASSIGN_OR_RETURN(challenge.nonce, ParseNonce(nonce));
+  if (!ak_name.empty()) {
+    Result<Bytes> name = ParseHex(ak_name);
+    if (!name.ok()) return Wrap(name.status(), "--ak-name");
+    challenge.ak.name = *std::move(name);
+    return challenge;
+  }
+  ASSIGN_OR_RETURN(const Bytes file, ReadFile(ak_file, kMaxPemFile));
+  Result<verify::EnrolledKey> ak = ParseEnrolledKey(AsText(file));
+  if (!ak.ok()) return Wrap(ak.status(), ak_file);
+  challenge.ak = *std::move(ak);
+  return challenge;
+}
+
+Outcome Tell(Session& session, const verify::Verdict& verdict) {
+  session.terminal().out << (session.json() ? ToJson(verdict) + "\n"
+                                            : RenderVerdict(verdict, session.style()));
+  return {verdict.trusted ? ExitCode::kDone : ExitCode::kNo, {}, ""};
+}
+
+Outcome RunVerify(Session& session, const VerifyOptions& options) {
+  Result<Challenge> challenge = ReadChallenge(options.nonce, options.ak_name, options.ak_file);
+  if (!challenge.ok()) return Usage(challenge.status());
+  std::vector<v1::PcrValue> expected;
+  for (const std::string& text : options.expected_pcrs) {
+    Result<v1::PcrValue> value = ParsePcrValue(text);
+    if (!value.ok()) return Usage(value.status());
+    expected.push_back(*std::move(value));
+  }
+  Result<Bytes> file = ReadFile(options.evidence, kMaxEvidenceFile);
+  if (!file.ok()) return Usage(file.status());
+  Result<verify::Evidence> evidence = verify::ParseEvidence(*file);
+  if (!evidence.ok()) {
+    return Tell(session, Distrust("MALFORMED", options.evidence + " is not evidence: " +
+                                                   Message(evidence.status())));
+  }
+  return Tell(session, ExpectPcrs(verify::VerifyQuote(*evidence, challenge->nonce, challenge->ak),
+                                  *evidence, expected));
+}
+
+// The key that the certification must be about; empty when the user named none.
+Result<Bytes> WantedKey(const VerifyKeyOptions& options) {
+  if (options.csr.empty() && options.public_key.empty()) return Bytes();
+  const std::string& path = options.csr.empty() ? options.public_key : options.csr;
+  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxPemFile));
+  Result<Bytes> key =
+      options.csr.empty() ? PublicKeyOf(AsText(file)) : PublicKeyOfCsr(AsText(file));
+  if (!key.ok()) return Wrap(key.status(), path);
+  return key;
+}
+
+Outcome RunVerifyKey(Session& session, const VerifyKeyOptions& options) {
+  Result<Challenge> challenge = ReadChallenge(options.nonce, options.ak_name, options.ak_file);
+  if (!challenge.ok()) return Usage(challenge.status());
+  Result<Bytes> wanted = WantedKey(options);
+  if (!wanted.ok()) {
+    // What came from the node and is not what it should be is a "no"; a file that cannot be
+    // read is a mistake.
+    const std::string reason = Reason(wanted.status());
+    const bool foreign = reason == "MALFORMED" || reason == "CSR_SIGNATURE_INVALID";
+    if (!foreign) return Usage(wanted.status());
+    return Tell(session, Distrust(reason, Message(wanted.status())));
+  }
+  Result<Bytes> file = ReadFile(options.certification, kMaxEvidenceFile);
+  if (!file.ok()) return Usage(file.status());
+  Result<verify::KeyCertification> certification = verify::ParseKeyCertification(*file);
+  if (!certification.ok()) {
+    return Tell(session, Distrust("MALFORMED", options.certification + " is no certification: " +
+                                                   Message(certification.status())));
+  }
+  return Tell(session, verify::VerifyKeyCertification(*certification, challenge->nonce,
+                                                      challenge->ak, *wanted));
+}
+
+void AddChallenge(CLI::App* command, std::string& nonce, std::string& ak_name,
+                  std::string& ak_file) {
+  command->add_option("--nonce", nonce, "The nonce that the node was given")
+      ->required()
+      ->type_name("HEX");
+  CLI::Option_group* ak = command->add_option_group("The enrolled attestation key");
+  ak->add_option("--ak-name", ak_name, "Its TPM name")->type_name("HEX");
+  ak->add_option("--ak", ak_file, "The file that `seaworthyctl ak --out` wrote")->type_name("FILE");
+  ak->require_option(1);
+}
+
+}  // namespace
+
+void AddVerifyCommands(CLI::App& app, CommandLine& line) {
+  auto verify = std::make_shared<VerifyOptions>();
+  CLI::App* command = AddCommand(
+      app, line, "verify",
+      "Judges a node's evidence: exit code 0 trusted, 1 not trusted. Needs no daemon",
+      "  seaworthyctl verify --evidence evidence.bin --nonce \"$NONCE\" --ak node-17-ak.pem\n"
+      "  seaworthyctl verify --evidence evidence.bin --nonce \"$NONCE\" --ak-name 000b... \\\n"
+      "      --expect-pcr sha256:7=65caf8dd...",
+      verify, RunVerify);
+  command->add_option("--evidence", verify->evidence, "What `seaworthyctl quote --out` wrote")
+      ->required()
+      ->type_name("FILE");
+  AddChallenge(command, verify->nonce, verify->ak_name, verify->ak_file);
+  command
+      ->add_option("--expect-pcr", verify->expected_pcrs,
+                   "The value a PCR must have, for example sha256:7=65ca...; may be repeated")
+      ->type_name("BANK:PCR=HEX")
+      ->allow_extra_args(false);
+
+  auto key = std::make_shared<VerifyKeyOptions>();
+  command = AddCommand(
+      app, line, "verify-key",
+      "Judges whether a key lives in an enrolled node's TPM: exit code 0 or 1. Needs no daemon",
+      "  seaworthyctl verify-key --certification tls.cert.bin --nonce \"$NONCE\" \\\n"
+      "      --ak-name 000b... --csr tls.csr",
+      key, RunVerifyKey);
+  command
+      ->add_option("--certification", key->certification,
+                   "What `seaworthyctl key certify --out` wrote")
+      ->required()
+      ->type_name("FILE");
+  AddChallenge(command, key->nonce, key->ak_name, key->ak_file);
+  CLI::Option* csr =
+      command->add_option("--csr", key->csr, "The key must be the one of this request");
+  csr->type_name("FILE");
+  command->add_option("--public-key", key->public_key, "The key must be this one, PEM")
+      ->type_name("FILE")
+      ->excludes(csr);
+}
+
+}  // namespace seaworthy::ctl
