@@ -1,0 +1,337 @@
+#!/usr/bin/env bash
+# A guided tour on a software TPM: demo.sh BUILD_DIR (./dev demo builds first). Every step is
+# checked; any that is not as it should be ends the tour with an exit code other than 0. Nothing
+# is left running and no file stays.
+set -euo pipefail
+
+readonly BUILD=${1:?usage: demo.sh BUILD_DIR}
+readonly DAEMON=$BUILD/bin/seaworthyd CTL=$BUILD/bin/seaworthyctl
+for program in "$DAEMON" "$CTL"; do
+  [[ -x $program ]] || { echo "demo: $program is not built" >&2; exit 1; }
+done
+
+ROOT=$(mktemp -d /tmp/seaworthy-demo.XXXXXX)
+readonly ROOT
+PIDS=()  # newest first
+PORT=
+STEP=0
+START=$SECONDS
+
+if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
+  BOLD=$'\e[1m' GREEN=$'\e[32m' RED=$'\e[31m' FAINT=$'\e[2m' PLAIN=$'\e[0m'
+else
+  BOLD='' GREEN='' RED='' FAINT='' PLAIN=''
+fi
+
+finish() {
+  local code=$?
+  local pid
+  for pid in "${PIDS[@]}"; do
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+  if ((code != 0)); then
+    printf '\n%sthe demo failed in step %d%s\n' "$RED" "$STEP" "$PLAIN" >&2
+    [[ -s $ROOT/daemon.log ]] && tail -n 20 "$ROOT/daemon.log" | sed 's/^/  seaworthyd: /' >&2
+  fi
+  rm -rf "$ROOT"
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+step() {
+  STEP=$((STEP + 1))
+  printf '\n%s%2d. %s%s\n' "$BOLD" "$STEP" "$*" "$PLAIN"
+}
+say() { printf '    %s\n' "$*"; }
+good() { printf '    %s✓%s %s\n' "$GREEN" "$PLAIN" "$*"; }
+fail() {
+  printf '    %s✗ %s%s\n' "$RED" "$*" "$PLAIN" >&2
+  exit 1
+}
+indent() { sed "s|$ROOT/||g; s/^/      /"; }
+
+# show COMMAND...: prints the command as one would type it, runs it, prints what it says.
+show() {
+  local line='' word
+  for word in "${@/#$ROOT\//}"; do
+    [[ $word =~ ^[A-Za-z0-9_./:=,@-]+$ ]] || word=${word@Q}
+    line+=" $word"
+  done
+  line=${line//"$BUILD/bin/"/}
+  line=${line/# ctl/ seaworthyctl}
+  line=${line/# remote_ctl backend/ seaworthyctl --address node.example:$PORT --ca ... --cert ... --key ...}
+  printf '    %s$%s%s\n' "$FAINT" "$line" "$PLAIN"
+  "$@" 2>&1 | indent
+}
+
+# refused WHY PATTERN COMMAND...: the command must fail and say PATTERN.
+refused() {
+  local why=$1 pattern=$2 text
+  shift 2
+  if text=$("$@" 2>&1); then fail "this should have been refused: $*"; fi
+  grep -Eq -- "$pattern" <<<"$text" || fail "refused, but not as it should be: $text"
+  good "$why"
+}
+
+# untrusted CODE ARGUMENTS...: verify must answer "no" (exit code 1) and name the check.
+untrusted() {
+  local code=$1 answer=0
+  shift
+  "$CTL" verify --ak "$ROOT/ak.pem" "$@" >"$ROOT/verdict" || answer=$?
+  indent <"$ROOT/verdict"
+  [[ $answer == 1 ]] || fail "verify ended with $answer, not with 1"
+  grep -q "^NOT trusted: $code\$" "$ROOT/verdict" || fail "the verdict does not say $code alone"
+  good "NOT trusted, and the check that fails is named: $code"
+}
+
+# until_ready WHAT COMMAND...: tries until it works, at most ten seconds.
+until_ready() {
+  local what=$1 deadline=$((SECONDS + 10))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < deadline)) || fail "$what did not come up"
+    read -rt 0.05 <> <(:) || true
+  done
+}
+
+ctl() { "$CTL" --socket "$ROOT/admin/s" "$@"; }
+
+start_swtpm() {
+  mkdir "$ROOT/tpm" "$ROOT/ca"
+  cat >"$ROOT/localca.conf" <<END
+statedir = $ROOT/ca
+signingkey = $ROOT/ca/signkey.pem
+issuercert = $ROOT/ca/issuercert.pem
+certserial = $ROOT/ca/certserial
+END
+  : >"$ROOT/localca.options"
+  cat >"$ROOT/setup.conf" <<END
+create_certs_tool = $(command -v swtpm_localca)
+create_certs_tool_config = $ROOT/localca.conf
+create_certs_tool_options = $ROOT/localca.options
+END
+  # As root it would become the user tss, who may not write here.
+  local as_root=()
+  [[ $(id -u) != 0 ]] || as_root=(--runas root)
+  swtpm_setup --tpm2 --tpmstate "$ROOT/tpm" --create-ek-cert --ecc --pcr-banks sha256 --not-overwrite \
+    "${as_root[@]}" --config "$ROOT/setup.conf" --logfile "$ROOT/setup.log" >/dev/null ||
+    { cat "$ROOT/setup.log" >&2; fail "swtpm_setup failed"; }
+  swtpm socket --tpm2 --tpmstate "dir=$ROOT/tpm" --server "type=unixio,path=$ROOT/swtpm.sock" \
+    --ctrl "type=unixio,path=$ROOT/swtpm.sock.ctrl" \
+    --flags not-need-init,startup-clear 2>"$ROOT/swtpm.log" &
+  PIDS=($! "${PIDS[@]}")
+  until_ready swtpm test -S "$ROOT/swtpm.sock"
+}
+
+# swtpm serves one connection at a time. On a node the kernel's resource manager lets several
+# programs use the TPM; here tpm2-abrmd does, on a D-Bus of its own.
+start_resource_manager() {
+  export DBUS_SESSION_BUS_ADDRESS=unix:path=$ROOT/bus
+  dbus-daemon --session --nofork --nopidfile --address="$DBUS_SESSION_BUS_ADDRESS" 2>"$ROOT/bus.log" &
+  PIDS=($! "${PIDS[@]}")
+  until_ready dbus-daemon test -S "$ROOT/bus"
+  local allow=()
+  [[ $(id -u) != 0 ]] || allow=(--allow-root)
+  tpm2-abrmd --session --tcti="swtpm:path=$ROOT/swtpm.sock" "${allow[@]}" 2>"$ROOT/abrmd.log" &
+  PIDS=($! "${PIDS[@]}")
+  export TPM2TOOLS_TCTI=tabrmd:bus_type=session
+  until_ready tpm2-abrmd tpm2_getcap properties-fixed
+}
+
+write_config() {
+  cat >"$ROOT/seaworthyd.toml" <<END
+[node]
+state_dir = "$ROOT/state"
+[tpm]
+tcti = "tabrmd:bus_type=session"
+[local]
+admin_socket = "$ROOT/admin/s"
+read_socket = "$ROOT/read/s"
+read_group = ""
+[audit]
+file = "$ROOT/audit/audit.jsonl"
+$*
+END
+}
+
+start_daemon() {
+  "$DAEMON" --config "$ROOT/seaworthyd.toml" >>"$ROOT/daemon.log" 2>&1 &
+  DAEMON_PID=$!
+  PIDS=("$DAEMON_PID" "${PIDS[@]}")
+  until_ready seaworthyd ctl status
+}
+
+stop_daemon() {
+  kill "$DAEMON_PID"
+  wait "$DAEMON_PID" || fail "seaworthyd did not end well"
+  PIDS=("${PIDS[@]:1}")
+}
+
+# make_ca: a throwaway CA. issue NAME EXTENSION REQUEST: a certificate by it.
+make_ca() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "/CN=Throwaway CA" \
+    -keyout "$ROOT/ca.key" -out "$ROOT/ca.pem" 2>/dev/null
+}
+issue() {
+  openssl x509 -req -in "$3" -CA "$ROOT/ca.pem" -CAkey "$ROOT/ca.key" -CAcreateserial -days 90 \
+    -extfile <(printf '%s\n' "$2") -out "$ROOT/$1" 2>/dev/null
+}
+
+pcr16() { tpm2_pcrread -Q sha256:16 -o "$ROOT/pcr16" && od -An -v -tx1 "$ROOT/pcr16" | tr -d ' \n'; }
+
+free_port() {
+  local port
+  for ((port = 20000 + RANDOM % 20000; ; port++)); do
+    (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+  done
+  echo "$port"
+}
+
+# s_client NAME: a TLS client that is not ours, with the certificate NAME.
+s_client() {
+  openssl s_client -connect "127.0.0.1:$PORT" -CAfile "$ROOT/ca.pem" -verify_return_error \
+    -verify_hostname node.example -alpn h2 -cert "$ROOT/$1.pem" -key "$ROOT/$1.key" </dev/null 2>&1
+}
+
+remote_ctl() {
+  "$CTL" --address "127.0.0.1:$PORT" --server-name node.example --ca "$ROOT/ca.pem" \
+    --cert "$ROOT/$1.pem" --key "$ROOT/$1.key" "${@:2}"
+}
+
+# ---------------------------------------------------------------------------------------------
+
+step "A software TPM with an EK certificate stands in for the hardware"
+start_swtpm
+start_resource_manager
+tpm2_nvread -Q 0x01c00002 -o "$ROOT/ek-rsa.der" 2>/dev/null || tpm2_nvread -Q 0x01c00016 -o "$ROOT/ek-rsa.der"
+openssl x509 -inform der -in "$ROOT/ek-rsa.der" -out "$ROOT/ek.pem" 2>/dev/null
+cat "$ROOT"/ca/*cert.pem >"$ROOT/tpm-ca.pem"
+openssl verify -ignore_critical -CAfile "$ROOT/tpm-ca.pem" "$ROOT/ek.pem" >/dev/null ||
+  fail "the EK certificate does not chain to its CA"
+good "the TPM's endorsement key has a certificate that chains to its maker's CA"
+
+step "seaworthyd takes the TPM"
+write_config
+"$DAEMON" --config "$ROOT/seaworthyd.toml" --check >/dev/null || fail "the configuration is not good"
+start_daemon
+show ctl status
+ctl health >"$ROOT/health" || { indent <"$ROOT/health"; fail "the daemon is not healthy"; }
+
+step "A TLS key is made in the TPM"
+show ctl key create tls
+ctl key pem tls --out "$ROOT/tls.tss2.pem" >/dev/null
+ctl key public tls --out "$ROOT/tls.public.pem" >/dev/null
+
+step "It cannot leave the TPM"
+# It takes the PEM for a handle first, and says so on standard error.
+tpm2_load -Q -r "$ROOT/tls.tss2.pem" -c "$ROOT/tls.ctx" 2>"$ROOT/load.log" ||
+  { indent <"$ROOT/load.log"; fail "tpm2_load does not take the key"; }
+ATTRIBUTES=$(tpm2_readpublic -c "$ROOT/tls.ctx" | sed -n '/^attributes:/{n;s/ *value: //p}')
+say "tpm2_readpublic says: $ATTRIBUTES"
+for attribute in fixedtpm fixedparent sensitivedataorigin; do
+  [[ "|$ATTRIBUTES|" == *"|$attribute|"* ]] || fail "the key lacks $attribute"
+done
+good "fixed to this TPM and to its parent, and its secret was made inside"
+refused "the file on disk has no private key that openssl could read" "Could not read" \
+  openssl pkey -in "$ROOT/tls.tss2.pem" -noout
+tpm2_createprimary -Q -C o -g sha256 -G ecc -c "$ROOT/parent.ctx"
+tpm2_startauthsession -Q --policy-session -S "$ROOT/session.ctx"
+tpm2_policycommandcode -Q -S "$ROOT/session.ctx" TPM2_CC_Duplicate
+refused "TPM2_Duplicate is refused by the TPM itself" "Esys_Duplicate\\(0x" \
+  tpm2_duplicate -C "$ROOT/parent.ctx" -c "$ROOT/tls.ctx" -G null -p "session:$ROOT/session.ctx" \
+  -r "$ROOT/stolen" -s "$ROOT/seed"
+tpm2_flushcontext -Q "$ROOT/session.ctx"
+
+step "A throwaway CA certifies it"
+show ctl key csr tls --subject "CN=node.example,O=Demo" --dns node.example --out "$ROOT/tls.csr"
+openssl req -in "$ROOT/tls.csr" -verify -noout 2>&1 | grep -q "verify OK" ||
+  fail "openssl does not accept the request's signature"
+good "openssl accepts the request: it is signed by the key in the TPM"
+NONCE=$(openssl rand -hex 32)
+ctl ak --out "$ROOT/ak.pem" >/dev/null
+ctl key certify tls --nonce "$NONCE" --out "$ROOT/tls.cert.bin" >/dev/null
+say "before it signs, the CA asks for proof that the key lives in the TPM it knows:"
+show "$CTL" verify-key --certification "$ROOT/tls.cert.bin" --nonce "$NONCE" --ak "$ROOT/ak.pem" \
+  --csr "$ROOT/tls.csr"
+make_ca
+issue tls.pem "subjectAltName=DNS:node.example" "$ROOT/tls.csr"
+show ctl key install tls --chain "$ROOT/tls.pem"
+
+step "The control API is served over mutual TLS with the key in the TPM"
+PORT=$(free_port)
+write_config "[remote]
+listen = \"127.0.0.1:$PORT\"
+key = \"tls\"
+client_ca = \"$ROOT/ca.pem\"
+[[remote.role]]
+san = \"URI:spiffe://demo/backend\"
+role = \"ATTESTER\""
+stop_daemon
+start_daemon
+for name in backend stranger; do
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" \
+    -keyout "$ROOT/$name.key" -out "$ROOT/$name.csr" 2>/dev/null
+  issue "$name.pem" "subjectAltName=URI:spiffe://demo/$name" "$ROOT/$name.csr"
+done
+until_ready "the remote listener" remote_ctl backend status
+s_client backend >"$ROOT/s_client" || { indent <"$ROOT/s_client"; fail "openssl s_client failed"; }
+grep -E "^(New, TLSv1.3|Verify return code: 0)|^ *0 s:" "$ROOT/s_client" | indent
+grep -q "^New, TLSv1.3" "$ROOT/s_client" || fail "not TLS 1.3"
+grep -q "Verify return code: 0 (ok)" "$ROOT/s_client" || fail "the certificate was not verified"
+good "openssl s_client: TLS 1.3, the certificate verified by the CA"
+show remote_ctl backend health
+remote_ctl backend status --output json >"$ROOT/remote.txt"
+grep -q '"caller_role": "ATTESTER"' "$ROOT/remote.txt" || fail "the role is not the configured one"
+good "the backend's certificate gives it the role ATTESTER"
+refused "which is too low to make a key" "ROLE_TOO_LOW" remote_ctl backend key create x
+refused "a certificate that no role is given to may do nothing" "UNKNOWN_CLIENT" \
+  remote_ctl stranger status
+
+step "The backend asks the node to prove its state, over mutual TLS"
+NONCE1=$(openssl rand -hex 32)
+EXPECTED16=$(pcr16)
+remote_ctl backend quote --nonce "$NONCE1" --pcrs sha256:0-7,16 --out "$ROOT/evidence1.bin" \
+  --export-dir "$ROOT/quote" >/dev/null
+show "$CTL" verify --evidence "$ROOT/evidence1.bin" --nonce "$NONCE1" --ak "$ROOT/ak.pem" \
+  --expect-pcr "sha256:16=$EXPECTED16"
+checkquote() {
+  tpm2_checkquote -u "$ROOT/quote/ak.pem" -m "$ROOT/quote/quote.msg" -s "$ROOT/quote/quote.sig" \
+    -f "$ROOT/quote/quote.pcrs" -g sha256 -q "$1"
+}
+checkquote "$NONCE1" >/dev/null || fail "tpm2_checkquote does not accept the quote"
+good "tpm2_checkquote, which is not ours, says so too"
+refused "and refuses it for another nonce" "." checkquote "$(openssl rand -hex 32)"
+
+step "Old evidence is shown again, to a new nonce"
+NONCE2=$(openssl rand -hex 32)
+untrusted NONCE_MISMATCH --evidence "$ROOT/evidence1.bin" --nonce "$NONCE2"
+
+step "The node's state changes: something is measured into PCR 16"
+tpm2_pcrextend "16:sha256=$(printf 'an unexpected program' | openssl dgst -sha256 -r | cut -c -64)"
+NOW16=$(pcr16)
+[[ $NOW16 != "$EXPECTED16" ]] || fail "PCR 16 did not change"
+ctl quote --nonce "$NONCE2" --pcrs sha256:0-7,16 --out "$ROOT/evidence2.bin" >/dev/null
+untrusted PCR_UNEXPECTED --evidence "$ROOT/evidence2.bin" --nonce "$NONCE2" \
+  --expect-pcr "sha256:16=$EXPECTED16"
+
+step "The node lies: it claims the old value of PCR 16 beside the new quote"
+/usr/bin/python3 - "$ROOT/evidence2.bin" "$NOW16" "$EXPECTED16" "$ROOT/lie.bin" <<'END'
+import pathlib, sys
+evidence, now, claimed, lie = sys.argv[1:]
+content = pathlib.Path(evidence).read_bytes()
+assert content.count(bytes.fromhex(now)) == 1
+pathlib.Path(lie).write_bytes(content.replace(bytes.fromhex(now), bytes.fromhex(claimed)))
+END
+untrusted PCR_DIGEST_MISMATCH --evidence "$ROOT/lie.bin" --nonce "$NONCE2" \
+  --expect-pcr "sha256:16=$EXPECTED16"
+
+step "The audit trail has it all"
+stop_daemon
+for method in KeyService CreateKey InstallCertificate Quote ROLE_TOO_LOW; do
+  grep -q "$method" "$ROOT/audit/audit.jsonl" || fail "the audit trail lacks $method"
+done
+good "$(wc -l <"$ROOT/audit/audit.jsonl") records, each refusal too"
+
+printf '\n%sAll %d steps were as they should be, in %d s.%s\n' "$GREEN" "$STEP" "$((SECONDS - START))" "$PLAIN"
