@@ -1,0 +1,129 @@
+#include "bench/daemon.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cstring>
+#include <fstream>
+#include <string_view>
+
+#include "bench/process.h"
+
+namespace seaworthy::bench {
+namespace {
+
+constexpr int kReadyTimeoutMs = 20'000;
+
+UniqueFd BindNotifySocket(const std::string& path) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    Give("binding " + path + ": " + std::strerror(errno));
+  }
+  return fd;
+}
+
+void Check(const grpc::Status& status, const char* what) {
+  if (!status.ok()) Give(std::string(what) + ": " + status.error_message());
+}
+
+}  // namespace
+
+Daemon::Daemon(std::string program, const std::string& tcti)
+    : program_(std::move(program)), notify_(BindNotifySocket(root_ / "notify")) {
+  std::ofstream config(root_ / "config.toml");
+  config << "[node]\nstate_dir = \"" << root_ / "state" << "\"\n"
+         << "[tpm]\ntcti = \"" << tcti << "\"\n"
+         << "[local]\nadmin_socket = \"" << root_ / "admin/s" << "\"\n"
+         << "read_socket = \"" << root_ / "read/s" << "\"\nread_group = \"\"\n"
+         << "[audit]\nfile = \"" << root_ / "audit.jsonl" << "\"\n";
+}
+
+Daemon::~Daemon() { Stop(); }
+
+std::chrono::nanoseconds Daemon::Start() {
+  const auto begin = std::chrono::steady_clock::now();
+  pid_ = bench::Start({program_, "--config", root_ / "config.toml"},
+                      {"NOTIFY_SOCKET=" + root_ / "notify"}, root_ / "log");
+  for (;;) {
+    pollfd ready = {notify_.get(), POLLIN, 0};
+    if (poll(&ready, 1, kReadyTimeoutMs) != 1) {
+      std::ifstream log(root_ / "log");
+      Give("seaworthyd did not get ready:\n" +
+           std::string(std::istreambuf_iterator<char>(log), {}));
+    }
+    const auto now = std::chrono::steady_clock::now();
+    char text[512];
+    const ssize_t size = recv(notify_.get(), text, sizeof(text), 0);
+    if (size > 0 && std::string_view(text, static_cast<std::size_t>(size)).find("READY=1") !=
+                        std::string_view::npos) {
+      const auto channel =
+          grpc::CreateChannel("unix:" + root_ / "admin/s", grpc::InsecureChannelCredentials());
+      keys_ = v1::KeyService::NewStub(channel);
+      attestation_ = v1::AttestationService::NewStub(channel);
+      return now - begin;
+    }
+  }
+}
+
+void Daemon::Stop() {
+  if (pid_ <= 0) return;
+  keys_.reset();
+  attestation_.reset();
+  kill(pid_, SIGTERM);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+  // What it said on its way out.
+  char text[512];
+  while (recv(notify_.get(), text, sizeof(text), MSG_DONTWAIT) > 0) {
+  }
+}
+
+double Daemon::ResidentMib() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  std::string word;
+  while (status >> word) {
+    if (word != "VmRSS:") continue;
+    double kib = 0;
+    status >> kib;
+    return kib / 1024;
+  }
+  Give("seaworthyd is not running");
+}
+
+void Daemon::CreateKey(const std::string& name) {
+  grpc::ClientContext context;
+  v1::CreateKeyRequest request;
+  request.set_name(name);
+  v1::Key key;
+  const grpc::Status status = keys_->CreateKey(&context, request, &key);
+  if (status.error_code() != grpc::StatusCode::ALREADY_EXISTS) Check(status, "CreateKey");
+}
+
+void Daemon::Sign(const std::string& name) {
+  grpc::ClientContext context;
+  v1::SignRequest request;
+  request.set_name(name);
+  request.set_hash(v1::SHA256);
+  request.set_digest(std::string(32, '\0'));
+  v1::SignResponse response;
+  Check(keys_->Sign(&context, request, &response), "Sign");
+}
+
+void Daemon::Quote() {
+  grpc::ClientContext context;
+  v1::QuoteRequest request;
+  request.set_nonce(std::string(32, '\0'));
+  v1::QuoteResponse response;
+  Check(attestation_->Quote(&context, request, &response), "Quote");
+}
+
+}  // namespace seaworthy::bench

@@ -1,0 +1,45 @@
+// seaworthyd as a process of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "seaworthy/handle.h"
+#include "seaworthy/v1/attestation.grpc.pb.h"
+#include "seaworthy/v1/key.grpc.pb.h"
+#include "support/temp_root.h"
+
+namespace seaworthy::bench {
+
+class Daemon {
+ public:
+  Daemon(std::string program, const std::string& tcti);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // From fork to READY=1, as systemd would measure it.
+  std::chrono::nanoseconds Start();
+  // SIGTERM, and waits for the end.
+  void Stop();
+
+  double ResidentMib() const;
+
+  // Calls over the admin socket; the key is made when it is not there.
+  void CreateKey(const std::string& name);
+  void Sign(const std::string& name);
+  void Quote();
+
+ private:
+  const std::string program_;
+  testing::TempRoot root_;
+  UniqueFd notify_;
+  pid_t pid_ = -1;
+  std::unique_ptr<v1::KeyService::Stub> keys_;
+  std::unique_ptr<v1::AttestationService::Stub> attestation_;
+};
+
+}  // namespace seaworthy::bench

@@ -1,0 +1,164 @@
+// What the daemon costs, beside the bare TPM command and beside what others use. Each pair that is
+// compared is measured in turns in the same loop, so that drift of the machine hits both alike,
+// and at the median. Times are wall clock: most of them are spent waiting for the TPM.
+//
+//   seaworthy_bench --daemon=PROGRAM --json=FILE [Google Benchmark's flags]
+#include <benchmark/benchmark.h>
+#include <poll.h>
+
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <string_view>
+
+#include "bench/bare_tpm.h"
+#include "bench/daemon.h"
+#include "bench/handshakes.h"
+#include "bench/process.h"
+#include "bench/report.h"
+#include "bench/rivals.h"
+#include "support/sw_tpm.h"
+
+namespace seaworthy::bench {
+namespace {
+
+constexpr int kWarmUp = 20;
+constexpr int kCalls = 500;
+constexpr int kHandshakes = 300;
+constexpr int kStarts = 30;
+constexpr int kProcesses = 30;
+// Long enough for what the last calls left behind to be put away.
+constexpr int kIdleMs = 2'000;
+
+using Action = std::function<void()>;
+
+double MillisecondsOf(const Action& action) {
+  const auto begin = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+// Registers one benchmark that does the actions in turns, and keeps the times of each; not of
+// `between`, which runs before each.
+class InTurns {
+ public:
+  InTurns(
+      const std::string& name, int rounds, std::vector<Action> actions, Action between = [] {})
+      : rounds_(rounds) {
+    times_.resize(actions.size());
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [this, actions, between](benchmark::State& state) {
+                                   for (int i = 0; i < kWarmUp && rounds_ > kWarmUp * 2; ++i) {
+                                     for (const Action& action : actions) action();
+                                   }
+                                   while (state.KeepRunning()) {
+                                     for (std::size_t i = 0; i < actions.size(); ++i) {
+                                       between();
+                                       times_[i].push_back(MillisecondsOf(actions[i]));
+                                     }
+                                     state.SetIterationTime(times_[0].back() / 1e3);
+                                   }
+                                 })
+        ->UseManualTime()
+        ->Iterations(rounds_)
+        ->Unit(benchmark::kMillisecond);
+  }
+  InTurns(const InTurns&) = delete;
+  InTurns& operator=(const InTurns&) = delete;
+
+  double median(std::size_t action) const { return Median(times_[action]); }
+
+ private:
+  const int rounds_;
+  std::vector<std::vector<double>> times_;
+};
+
+double IdleResidentMib(const Daemon& daemon) {
+  poll(nullptr, 0, kIdleMs);
+  return daemon.ResidentMib();
+}
+
+std::vector<Figure> Measure(const std::string& program) {
+  const testing::SwTpm daemon_tpm;
+  const testing::SwTpm bare_tpm;
+  const testing::SwTpm handshake_tpm;
+  const testing::SwTpm start_tpm;
+  const testing::SwTpm rival_tpm;
+
+  BareTpm bare(bare_tpm.tcti());
+  Daemon daemon(program, daemon_tpm.tcti());
+  daemon.Start();
+  daemon.CreateKey("bench");
+  Handshakes handshakes(handshake_tpm.tcti());
+  Rivals rivals(rival_tpm.tcti());
+  // Once before: the storage root key, the state folder and a key are there from then on.
+  Daemon starting(program, start_tpm.tcti());
+  starting.Start();
+  starting.CreateKey("bench");
+  starting.Quote();
+  starting.Stop();
+
+  const InTurns sign("sign", kCalls, {[&] { daemon.Sign("bench"); }, [&] { bare.Sign(); }});
+  const InTurns quote("quote", kCalls, {[&] { daemon.Quote(); }, [&] { bare.Quote(); }});
+  const InTurns handshake("tls_handshake", kHandshakes,
+                          {[&] { handshakes.WithTpmKey(); }, [&] { handshakes.WithSoftwareKey(); },
+                           [&] { bare.Sign(); }});
+  std::vector<double> starts;
+  const InTurns start("start_and_stop", kStarts, {[&] {
+                        const std::chrono::duration<double, std::milli> ready = starting.Start();
+                        starts.push_back(ready.count());
+                        starting.Stop();
+                      }});
+  const InTurns processes(
+      "rivals", kProcesses,
+      {[&] { rivals.Tpm2Sign(); }, [&] { rivals.Tpm2Quote(); }, [&] { rivals.OpensslSign(); }},
+      [&] { rivals.Flush(); });
+  if (benchmark::RunSpecifiedBenchmarks() == 0) Give("no benchmark has that name");
+  const double idle_mib = IdleResidentMib(daemon);
+
+  return {
+      {"sign_rpc_added_ms", sign.median(0) - sign.median(1), "ms", 0.25},
+      {"quote_rpc_added_ms", quote.median(0) - quote.median(1), "ms", 0.25},
+      {"tls_handshake_ratio", handshake.median(0) / (handshake.median(1) + handshake.median(2)),
+       "ratio", 1.3},
+      {"start_to_ready_ms", Median(starts), "ms", 150},
+      {"idle_rss_mib", idle_mib, "MiB", 25},
+      {"sign_rpc_ms", sign.median(0), "ms", {}},
+      {"sign_bare_esys_ms", sign.median(1), "ms", {}},
+      {"sign_tpm2_tools_ms", processes.median(0), "ms", {}},
+      {"sign_tpm2_openssl_ms", processes.median(2), "ms", {}},
+      {"quote_rpc_ms", quote.median(0), "ms", {}},
+      {"quote_bare_esys_ms", quote.median(1), "ms", {}},
+      {"quote_tpm2_tools_ms", processes.median(1), "ms", {}},
+      {"tls_handshake_tpm_ms", handshake.median(0), "ms", {}},
+      {"tls_handshake_software_ms", handshake.median(1), "ms", {}},
+  };
+}
+
+int Main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  std::string program;
+  std::string json;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.starts_with("--daemon=")) {
+      program = argument.substr(9);
+    } else if (argument.starts_with("--json=")) {
+      json = argument.substr(7);
+    } else {
+      Give("unknown argument " + std::string(argument));
+    }
+  }
+  if (program.empty() || json.empty()) Give("usage: --daemon=PROGRAM --json=FILE");
+  const std::vector<Figure> figures = Measure(program);
+  PrintTable(figures);
+  WriteJson(figures, json);
+  std::printf("written to %s\n", json.c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace seaworthy::bench
+
+int main(int argc, char** argv) { return seaworthy::bench::Main(argc, argv); }
