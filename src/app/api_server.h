@@ -53,7 +53,7 @@ class ApiServer {
   bool Answers(Deadline deadline);
 
  private:
-  ApiServer(Options options);
+  explicit ApiServer(Options options);
 
   rpc::Gate gate_;
   std::vector<std::unique_ptr<grpc::Service>> services_;

@@ -115,7 +115,7 @@ Result<UniqueFd> RemoteServer::Connect(const tls::ClientIdentity& client) {
     const std::lock_guard lock(table_->mutex);
     table_->clients.emplace(name, client);
   }
-  const Status watched = loop_.Watch(server_end.get(), [table = table_, name] {
+  Status watched = loop_.Watch(server_end.get(), [table = table_, name] {
     const std::lock_guard lock(table->mutex);
     table->clients.erase(name);
   });

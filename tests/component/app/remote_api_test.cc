@@ -74,7 +74,8 @@ class RemoteApi : public AppTest {
     return tls::X509Ptr(SSL_get1_peer_certificate(ssl.get()));
   }
 
-  std::shared_ptr<grpc::Channel> Connect(const Client* client, const std::string& trusted_pem) {
+  std::shared_ptr<grpc::Channel> Connect(const Client* client,
+                                         const std::string& trusted_pem) const {
     grpc::SslCredentialsOptions options;
     options.pem_root_certs = trusted_pem;
     if (client != nullptr) {

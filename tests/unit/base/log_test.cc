@@ -15,7 +15,7 @@ using ::testing::Not;
 // Standard error of a test is not the journal's, so these see the lines.
 class LogTest : public ::testing::Test {
  protected:
-  ~LogTest() override { SetLogLevel(Level::kInfo); }
+  void TearDown() override { SetLogLevel(Level::kInfo); }
 
   template <class Work>
   static std::string LinesOf(Work work) {
