@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <filesystem>
 
@@ -356,10 +357,35 @@ Status ToStatus(Findings& findings) {
   return Fail(Code::kInvalidArgument, "INVALID_CONFIG", text);
 }
 
+// toml++ 3.3 asserts, and without assertions assumes, that what follows the bracket of a table
+// begins a name. No value of ours has a line that begins with a bracket.
+void CheckTableNames(std::string_view text, Findings& findings) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  std::size_t number = 0;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    ++number;
+    const auto skip = [&line](std::string_view characters) {
+      line.remove_prefix(std::min(line.find_first_not_of(characters), line.size()));
+    };
+    skip(" \t\r\v\f");
+    if (!line.starts_with('[')) continue;
+    skip("[ \t");
+    const bool name =
+        !line.empty() && (std::isalnum(static_cast<unsigned char>(line[0])) != 0 ||
+                          std::string_view("_-\"'").find(line[0]) != std::string_view::npos);
+    if (!name) findings.Add(number, "a table's name must follow the bracket");
+  }
+}
+
 }  // namespace
 
 Result<Config> ParseConfig(std::string_view text, const std::string& file) {
   Findings findings{file, {}, {}};
+  CheckTableNames(text, findings);
+  RETURN_IF_ERROR(ToStatus(findings));
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     findings.Add(parsed.error().source().begin.line, std::string(parsed.error().description()));

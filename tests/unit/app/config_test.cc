@@ -156,6 +156,8 @@ TEST(Config, SyntaxErrorHasItsLine) {
   EXPECT_THAT(ErrorOf("[node]\n\nstate_dir = \n"), HasSubstr("f.toml:3: "));
   EXPECT_THAT(ErrorOf("[node]\n[node]\n"), HasSubstr("f.toml:2: "));
   EXPECT_THAT(ErrorOf("a = \"\xff\xfe\"\n"), HasSubstr("f.toml:1: "));
+  EXPECT_THAT(ErrorOf("[node]\n [^x]\n"), HasSubstr("f.toml:2: "));
+  EXPECT_THAT(ErrorOf("[["), HasSubstr("f.toml:1: "));
 }
 
 TEST(Config, FileMustExist) {
