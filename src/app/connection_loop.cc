@@ -40,7 +40,9 @@ Result<std::unique_ptr<ConnectionLoop>> ConnectionLoop::Start() {
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll || !wake) return FromErrno(errno, "make the connection loop");
   epoll_event event = {};
-  event.events = EPOLLIN;
+  // Edge-triggered: each write is an event of its own and none is ever read away, so a wake-up
+  // that comes while the thread handles the one before is not lost.
+  event.events = EPOLLIN | EPOLLET;
   event.data.u64 = kWakeId;
   if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
     return FromErrno(errno, "make the connection loop");
@@ -126,11 +128,7 @@ void ConnectionLoop::Run() {
 }
 
 void ConnectionLoop::Handle(std::uint64_t id) {
-  if (id == kWakeId) {
-    std::uint64_t ignored = 0;
-    static_cast<void>(!read(wake_.get(), &ignored, sizeof(ignored)));
-    return;
-  }
+  if (id == kWakeId) return;
   std::shared_ptr<Entry> entry;
   {
     const std::lock_guard lock(mutex_);

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <future>
+#include <semaphore>
 #include <vector>
 
 #include "app/local_socket.h"
@@ -102,6 +103,33 @@ TEST_F(ConnectionLoopTest, TellsOnceThatAConnectionIsGone) {
   ours.reset();
   EXPECT_EQ(gone.get_future().wait_for(seconds(20)), std::future_status::ready);
   EXPECT_TRUE(loop_->Answers(DeadlineIn(seconds(20))));
+}
+
+// A wake-up that comes while the thread is still busy with the round of the one before.
+TEST_F(ConnectionLoopTest, LosesNoWakeUp) {
+  const std::string path = root_ / "slow/s";
+  Result<UniqueFd> listener = ListenLocal(path, {});
+  ASSERT_THAT(listener, IsOk());
+  std::counting_semaphore<> entered(0);
+  std::counting_semaphore<> go_on(0);
+  ASSERT_THAT(loop_->Listen(*std::move(listener), 2,
+                            [&](UniqueFd) {
+                              entered.release();
+                              go_on.acquire();
+                            }),
+              IsOk());
+  const UniqueFd first = Connect(path);
+  entered.acquire();
+  // Both are events of the next round, the connection first.
+  const UniqueFd second = Connect(path);
+  EXPECT_FALSE(loop_->Answers(DeadlineIn(seconds(0))));
+  go_on.release();
+  entered.acquire();
+  std::future<bool> answers =
+      std::async(std::launch::async, [&] { return loop_->Answers(DeadlineIn(seconds(5))); });
+  EXPECT_EQ(answers.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  go_on.release();
+  EXPECT_TRUE(answers.get());
 }
 
 TEST_F(ConnectionLoopTest, GoesOnWhenDescriptorsRanOut) {
