@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "seaworthy/deadline.h"
 #include "seaworthy/handle.h"
@@ -65,6 +66,13 @@ class Context {
   // Loads the key and keeps it loaded until another is asked for: most calls use the key that
   // the call before used, and a load costs as much as a signature (docs/adr/0004).
   Result<ESYS_TR> LoadKept(const WrappedKey& key);
+  // The PCR values that MakeQuote read last. They are worth what a quoted digest over them says.
+  struct KnownPcrs {
+    std::vector<PcrSelection> selections;
+    std::vector<PcrValue> values;
+  };
+  KnownPcrs& known_pcrs() { return known_pcrs_; }
+
   // Loads the key for as long as the handle lives.
   Result<Handle> Load(const WrappedKey& key);
 
@@ -86,6 +94,7 @@ class Context {
   ESYS_TR srk_ = ESYS_TR_NONE;
   Bytes srk_name_;
   std::optional<Kept> kept_;
+  KnownPcrs known_pcrs_;
 };
 
 }  // namespace seaworthy::tpm

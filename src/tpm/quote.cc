@@ -125,12 +125,18 @@ Result<std::vector<PcrValue>> ReadPcrs(Context& context,
 Result<Quote> MakeQuote(Context& context, const WrappedKey& ak, ByteView nonce,
                         const std::vector<PcrSelection>& selections) {
   ASSIGN_OR_RETURN(const ESYS_TR loaded, context.LoadKept(ak));
+  // PCRs seldom change: when the quoted digest is that of the values read last time, they need
+  // not be read again.
+  Context::KnownPcrs& known = context.known_pcrs();
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     ASSIGN_OR_RETURN(QuoteAnswer answer, QuoteOnce(context, loaded, nonce, selections));
-    PcrReader reader;
-    RETURN_IF_ERROR(reader.Read(context, selections));
-    if (DigestOver(reader.values()) == answer.pcr_digest) {
-      return Quote{std::move(answer.attestation), std::move(reader.values())};
+    if (known.selections != selections || DigestOver(known.values) != answer.pcr_digest) {
+      PcrReader reader;
+      RETURN_IF_ERROR(reader.Read(context, selections));
+      known = {selections, std::move(reader.values())};
+    }
+    if (DigestOver(known.values) == answer.pcr_digest) {
+      return Quote{std::move(answer.attestation), known.values};
     }
   }
   return PcrsKeepChanging();

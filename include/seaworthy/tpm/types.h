@@ -42,6 +42,7 @@ struct PcrValue {
   HashAlgorithm bank = HashAlgorithm::kSha256;
   std::uint32_t index = 0;
   Bytes digest;
+  bool operator==(const PcrValue&) const = default;
 };
 
 // A PolicyPCR: the selection, and the digest over the selected values (SHA-256, in index

@@ -1,8 +1,11 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include <tss2/tss2_esys.h>
+
 #include "component/tpm/fixture.h"
 #include "seaworthy/tpm/tss2_pem.h"
+#include "tpm/context.h"
 
 namespace seaworthy::tpm {
 namespace {
@@ -246,6 +249,37 @@ TEST_F(KeyTest, QuotesPcrsOfTheSameMoment) {
     EXPECT_EQ(quote->pcrs[25].index, 9U);
     EXPECT_EQ(quote->pcrs[25].digest.size(), 48U);
   }
+}
+
+// The values that one quote read serve the next, but never past a change of the PCRs.
+TEST_F(KeyTest, QuotesShowWhatPcrsHoldNow) {
+  const Result<WrappedKey> ak = Make({.restricted = true});
+  ASSERT_THAT(ak, IsOk());
+  const auto quoted = [&](const std::vector<PcrSelection>& selections) {
+    const Result<Quote> quote =
+        Run([&](Context& context) { return MakeQuote(context, *ak, Bytes(16), selections); });
+    EXPECT_THAT(quote, IsOk());
+    return quote.ok() ? quote->pcrs : std::vector<PcrValue>();
+  };
+  const std::vector<PcrSelection> both = {{HashAlgorithm::kSha256, 1U << 15 | 1U << 16}};
+  const std::vector<PcrSelection> one = {{HashAlgorithm::kSha256, 1U << 16}};
+  const std::vector<PcrValue> before = quoted(both);
+  EXPECT_EQ(quoted(both), before);
+  ASSERT_THAT(Run([&](Context& context) {
+                TPML_DIGEST_VALUES digests = {};
+                digests.count = 1;
+                digests.digests[0].hashAlg = TPM2_ALG_SHA256;
+                return context.Check(
+                    Esys_PCR_Extend(context.esys(), ESYS_TR_PCR16, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                    ESYS_TR_NONE, &digests),
+                    "TPM2_PCR_Extend");
+              }),
+              IsOk());
+  const std::vector<PcrValue> after = quoted(both);
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0], before[0]);
+  EXPECT_NE(after[1], before[1]);
+  EXPECT_EQ(quoted(one), std::vector<PcrValue>{after[1]});
 }
 
 TEST_F(KeyTest, SaysWhichBankIsMissing) {
