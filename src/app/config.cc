@@ -245,7 +245,7 @@ void ReadLocal(Section section, Config::Local& local) {
   section.Finish();
 }
 
-void ReadRemoteLimits(Section section, Config::RemoteLimits& limits) {
+void ReadRemoteLimits(Section section, tls::Front::Limits& limits) {
   section.Size("connections", limits.connections, 1, 65536);
   section.Size("connections_per_source", limits.connections_per_source, 1, 65536);
   section.Number("handshakes_per_second", limits.handshakes_per_second, 0.1, 10000);

@@ -11,6 +11,7 @@
 #include "seaworthy/log.h"
 #include "seaworthy/rpc/peer.h"
 #include "seaworthy/status.h"
+#include "seaworthy/tls/front.h"
 #include "seaworthy/tpm/types.h"
 
 namespace seaworthy::app {
@@ -35,16 +36,6 @@ struct Config {
     std::size_t max_connections = 128;     // on each socket
     bool operator==(const Local&) const = default;
   };
-  // See tls::Front::Limits.
-  struct RemoteLimits {
-    std::size_t connections = 256;
-    std::size_t connections_per_source = 64;
-    double handshakes_per_second = 50;
-    double handshakes_per_second_per_source = 10;
-    std::chrono::milliseconds handshake_timeout{10'000};
-    std::size_t handshake_threads = 2;
-    bool operator==(const RemoteLimits&) const = default;
-  };
   struct Remote {
     std::string listen;  // empty: off
     std::string key = "remote-api";
@@ -52,7 +43,7 @@ struct Config {
     std::vector<std::string> server_names;  // empty: the host's name
     std::string client_ca;
     std::string min_tls_version = "1.3";
-    RemoteLimits limits;
+    tls::Front::Limits limits;
     std::map<std::string, rpc::Role> roles;  // subject alternative name -> role
     bool operator==(const Remote&) const = default;
   };

@@ -39,17 +39,6 @@ Status BindAbstract(int socket, const std::string& name) {
   return {};
 }
 
-tls::Front::Limits ToFrontLimits(const Config::RemoteLimits& limits) {
-  tls::Front::Limits result;
-  result.connections = limits.connections;
-  result.connections_per_source = limits.connections_per_source;
-  result.handshakes_per_second = limits.handshakes_per_second;
-  result.handshakes_per_second_per_source = limits.handshakes_per_second_per_source;
-  result.handshake_timeout = limits.handshake_timeout;
-  result.handshake_threads = limits.handshake_threads;
-  return result;
-}
-
 }  // namespace
 
 struct RemoteServer::Table {
@@ -83,7 +72,7 @@ Result<std::unique_ptr<RemoteServer>> RemoteServer::Start(Options options,
                                                    std::move(options.make_services)}));
   tls::Front::Options front;
   front.listen = remote.listen;
-  front.limits = ToFrontLimits(remote.limits);
+  front.limits = remote.limits;
   front.connect = [raw](const tls::ClientIdentity& client) { return raw->Connect(client); };
   front.refused = [raw](const std::string& address, const std::string& reason,
                         const std::string& message) { raw->Refused(address, reason, message); };

@@ -10,7 +10,8 @@ fi
 seconds=$1
 build=$(cd "$2" && pwd)
 shift 2
-seeds=$(cd "$(dirname "$0")/../data/fuzz" && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
+seeds=$root/tests/data/fuzz
 if test $# -eq 0; then
   for fuzzer in "$build"/bin/*_fuzz; do
     test -x "$fuzzer" && set -- "$@" "$(basename "$fuzzer" _fuzz)"
@@ -27,6 +28,8 @@ for name in "$@"; do
   mkdir -p "$work/corpus" "$work/findings"
   corpora=("$work/corpus")
   if test -d "$seeds/$name"; then corpora+=("$seeds/$name"); fi
+  # What we ship is the best seed there is.
+  if test "$name" = app_config; then corpora+=("$root/policies"); fi
   if "$build/bin/${name}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$work/findings/" -print_final_stats=1 "${corpora[@]}" >"$work/log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")

@@ -38,6 +38,7 @@ class Front {
     std::chrono::milliseconds handshake_timeout{10'000};
     // Handshakes under way at once; each may hold the TPM for one signature.
     std::size_t handshake_threads = 2;
+    bool operator==(const Limits&) const = default;
   };
 
   struct Credentials {

@@ -15,6 +15,7 @@
 #include "seaworthy/v1/attestation.grpc.pb.h"
 #include "seaworthy/v1/key.grpc.pb.h"
 #include "seaworthy/v1/node.grpc.pb.h"
+#include "support/daemon_config.h"
 #include "support/status_matchers.h"
 #include "support/sw_tpm.h"
 #include "support/temp_root.h"
@@ -69,15 +70,7 @@ Answer Call(Stub& stub,
 
 class AppTest : public ::testing::Test {
  protected:
-  AppTest() {
-    config_.node.state_dir = root_ / "state";
-    config_.log.level = Level::kError;
-    config_.tpm.tcti = tpm_.tcti();
-    config_.local.admin_socket = root_ / "run/admin/s";
-    config_.local.read_socket = root_ / "run/read/s";
-    config_.local.read_group = "";
-    config_.audit.file = root_ / "log/audit.jsonl";
-  }
+  AppTest() : config_(testing::DaemonConfig(root_, tpm_.tcti())) {}
 
   void Start() {
     Result<std::unique_ptr<App>> app = App::Start(config_);

@@ -289,7 +289,7 @@ milliseconds Median(const std::function<void()>& call) {
 }
 
 TEST_F(RemoteApi, AFloodOfHandshakesLeavesLocalCallsTheirLatency) {
-  config_.remote.limits = Config::RemoteLimits();
+  config_.remote.limits = tls::Front::Limits();
   StartRemote();
   ASSERT_TRUE(CreateKey(admin_, "tls").status.ok());
   const auto sign = [&] { EXPECT_TRUE(Sign(admin_, "tls").status.ok()); };

@@ -17,7 +17,6 @@ namespace seaworthy::tls {
 namespace {
 
 using ::seaworthy::testing::BioText;
-using ::seaworthy::testing::CertificateOptions;
 using ::seaworthy::testing::Fails;
 using ::seaworthy::testing::IsOk;
 using ::seaworthy::testing::MemoryTls;

@@ -34,7 +34,7 @@ struct MemoryTls {
   }
 
   // Both sides in turn until both are done or one failed.
-  bool Handshake() {
+  bool Handshake() const {
     for (int round = 0; round < 20; ++round) {
       const int client_done = SSL_do_handshake(client.get());
       const int server_done = SSL_do_handshake(server.get());

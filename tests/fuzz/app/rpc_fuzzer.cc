@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/app.h"
+#include "support/daemon_config.h"
 #include "support/sw_tpm.h"
 #include "support/temp_root.h"
 
@@ -40,14 +41,7 @@ std::vector<Method> AllMethods() {
 class Daemon {
  public:
   Daemon() {
-    Config config;
-    config.node.state_dir = root_ / "state";
-    config.log.level = Level::kError;
-    config.tpm.tcti = tpm_.tcti();
-    config.local.admin_socket = root_ / "admin/s";
-    config.local.read_socket = root_ / "read/s";
-    config.local.read_group = "";
-    config.audit.file = root_ / "audit.jsonl";
+    const Config config = testing::DaemonConfig(root_, tpm_.tcti());
     auto app = App::Start(config);
     if (!app.ok()) std::abort();
     app_ = *std::move(app);
