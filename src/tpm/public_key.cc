@@ -42,7 +42,8 @@ bool PushEcPoint(OSSL_PARAM_BLD* builder, const TPMT_PUBLIC& area, Bytes& point)
   // Uncompressed, SEC 1 2.3.3; TPMs may leave leading zeros out.
   point.assign(1 + 2 * size, 0);
   point[0] = 0x04;
-  std::copy_n(ecc.x.buffer, ecc.x.size, point.begin() + 1 + static_cast<std::ptrdiff_t>(size - ecc.x.size));
+  std::copy_n(ecc.x.buffer, ecc.x.size,
+              point.begin() + 1 + static_cast<std::ptrdiff_t>(size - ecc.x.size));
   std::copy_n(ecc.y.buffer, ecc.y.size, point.end() - ecc.y.size);
   return OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME,
                                          size == 32 ? "prime256v1" : "secp384r1", 0) == 1 &&

@@ -69,6 +69,7 @@ std::chrono::nanoseconds Daemon::Start() {
           grpc::CreateChannel("unix:" + root_ / "admin/s", grpc::InsecureChannelCredentials());
       keys_ = v1::KeyService::NewStub(channel);
       attestation_ = v1::AttestationService::NewStub(channel);
+      generic_ = std::make_unique<grpc::GenericStub>(channel);
       return now - begin;
     }
   }
@@ -78,6 +79,7 @@ void Daemon::Stop() {
   if (pid_ <= 0) return;
   keys_.reset();
   attestation_.reset();
+  generic_.reset();
   kill(pid_, SIGTERM);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
@@ -124,6 +126,23 @@ void Daemon::Quote() {
   request.set_nonce(std::string(32, '\0'));
   v1::QuoteResponse response;
   Check(attestation_->Quote(&context, request, &response), "Quote");
+}
+
+void Daemon::CheckHealth() {
+  grpc::ClientContext context;
+  const grpc::Slice empty;  // the message without fields: the whole server's health
+  const grpc::ByteBuffer request(&empty, 1);
+  grpc::ByteBuffer response;
+  grpc::CompletionQueue queue;
+  const auto call =
+      generic_->PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  grpc::Status status;
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  Check(status, "Health/Check");
 }
 
 }  // namespace seaworthy::bench

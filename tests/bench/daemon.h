@@ -1,6 +1,7 @@
 // seaworthyd as a process of its own.
 #pragma once
 
+#include <grpcpp/generic/generic_stub.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -32,6 +33,8 @@ class Daemon {
   void CreateKey(const std::string& name);
   void Sign(const std::string& name);
   void Quote();
+  // The least that a gRPC call over the socket can cost: it asks for nothing.
+  void CheckHealth();
 
  private:
   const std::string program_;
@@ -40,6 +43,7 @@ class Daemon {
   pid_t pid_ = -1;
   std::unique_ptr<v1::KeyService::Stub> keys_;
   std::unique_ptr<v1::AttestationService::Stub> attestation_;
+  std::unique_ptr<grpc::GenericStub> generic_;
 };
 
 }  // namespace seaworthy::bench
