@@ -1,5 +1,6 @@
 #include "node_service.h"
 
+#include "seaworthy/os/platform.h"
 #include "seaworthy/rpc/tpm_messages.h"
 #include "version.h"
 
@@ -78,6 +79,12 @@ grpc::Status NodeService::GetStatus(grpc::ServerContext* context, const v1::GetS
           status.set_name(module.name);
           status.set_health(ToProto(module.health.level));
           status.set_detail(module.health.detail);
+        }
+        for (const os::Facility& found : os::LookAtPlatform()) {
+          v1::Facility& facility = *response->add_facilities();
+          facility.set_name(found.name);
+          facility.set_present(found.present);
+          facility.set_detail(found.detail);
         }
         const milliseconds patience = std::min(kStatusPatience, TimeLeft(call.deadline) / 2);
         const TpmMonitor::Snapshot snapshot = node_.monitor.Latest(DeadlineIn(patience));

@@ -24,6 +24,12 @@ std::string HealthCell(const v1::ModuleStatus& module, const Style& style) {
   return cell;
 }
 
+// What is lacking is no fault: a node may be meant to be without.
+std::string FacilityCell(const v1::Facility& facility, const Style& style) {
+  return (facility.present() ? style.Good("yes") : style.Warning("no")) + ": " +
+         Printable(facility.detail());
+}
+
 std::string TpmCell(const v1::TpmStatus& tpm, const Style& style) {
   if (tpm.available()) return style.Good("available");
   return style.Bad("not available") + ": " + Printable(tpm.problem());
@@ -76,6 +82,10 @@ std::string RenderStatus(const v1::GetStatusResponse& status, const Style& style
   rows.push_back({"modules", ""});
   for (const v1::ModuleStatus& module : status.modules()) {
     rows.push_back({"  " + Printable(module.name()), HealthCell(module, style)});
+  }
+  rows.push_back({"node", ""});
+  for (const v1::Facility& facility : status.facilities()) {
+    rows.push_back({"  " + Printable(facility.name()), FacilityCell(facility, style)});
   }
   rows.push_back({"your role", Printable(v1::Role_Name(status.caller_role()))});
   return text + Align(rows);

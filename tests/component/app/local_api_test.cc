@@ -42,6 +42,7 @@ TEST_F(LocalApi, TheSocketDecidesTheRole) {
   Start();
   EXPECT_EQ(GetStatus(admin_).caller_role(), v1::ADMIN);
   EXPECT_EQ(GetStatus(reader_).caller_role(), v1::READER);
+  EXPECT_EQ(GetStatus(reader_).facilities_size(), 4);
 }
 
 TEST_F(LocalApi, StatusTellsTheTpmAndTheModules) {

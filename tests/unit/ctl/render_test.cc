@@ -72,7 +72,9 @@ constexpr char kStatus[] = R"(
     pcr_banks: SHA1 pcr_banks: SHA256 key_algorithms: "EC_P256" key_algorithms: "RSA_2048"
   }
   modules { name: "keys" health: HEALTHY }
-  modules { name: "remote" health: DEGRADED detail: "self-signed certificate" })";
+  modules { name: "remote" health: DEGRADED detail: "self-signed certificate" }
+  facilities { name: "ima" present: true detail: "the kernel has measured 306 files" }
+  facilities { name: "docker" detail: "no Docker Engine is installed" })";
 
 TEST(Render, Status) {
   EXPECT_EQ(RenderStatus(Parse<v1::GetStatusResponse>(kStatus), {}),
@@ -89,6 +91,9 @@ TEST(Render, Status) {
             "modules\n"
             "  keys            healthy\n"
             "  remote          degraded: self-signed certificate\n"
+            "node\n"
+            "  ima             yes: the kernel has measured 306 files\n"
+            "  docker          no: no Docker Engine is installed\n"
             "your role         ADMIN\n");
 }
 
