@@ -34,7 +34,8 @@ class Broker {
     std::string tcti;
     // Where the name of the storage root key is pinned ("srk.name").
     std::string state_dir;
-    // Called, inside the turn, when the TPM comes (true) or goes away (false).
+    // Called, inside the turn, when the TPM comes (true), goes away (false), or is away for
+    // another reason than before; also when the first use finds none.
     std::function<void(bool available, const std::string& why)> on_change;
   };
 

@@ -189,5 +189,24 @@ TEST_F(BrokerTest, ReportsComingAndGoing) {
   EXPECT_EQ(changes, (std::vector<bool>{true, false, true}));
 }
 
+// A node that starts without its TPM, or with another, is told of once, not only when it had one.
+TEST_F(BrokerTest, ReportsEachReasonForBeingAway) {
+  ASSERT_THAT(Ping(Soon()), IsOk());
+  broker_->Close();
+  swtpm_.Kill();
+  std::vector<std::string> reasons;
+  broker_ = std::make_unique<Broker>(
+      Broker::Options{.tcti = swtpm_.tcti(),
+                      .state_dir = root_ / "tpm",
+                      .on_change = [&](bool, const std::string& why) { reasons.push_back(why); }});
+  EXPECT_FALSE(Ping(Soon()).ok());
+  EXPECT_FALSE(Ping(Soon()).ok());
+  ASSERT_EQ(reasons.size(), 1U);
+  swtpm_.Replace();
+  EXPECT_FALSE(Ping(Soon()).ok());
+  ASSERT_EQ(reasons.size(), 2U);
+  EXPECT_NE(reasons[1].find("srk.name"), std::string::npos) << reasons[1];
+}
+
 }  // namespace
 }  // namespace seaworthy::tpm
