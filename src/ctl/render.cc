@@ -11,6 +11,9 @@ constexpr std::int64_t kSoonDays = 30;
 std::string Expiry(const v1::Certificate& certificate, const Style& style) {
   const std::string days = FormatDays(certificate.days_left());
   if (certificate.expired()) return style.Bad("EXPIRED " + days);
+  if (certificate.not_yet_valid()) {
+    return style.Bad("NOT YET VALID") + ", from " + FormatTime(certificate.not_before().seconds());
+  }
   const std::string expires = "expires " + days;
   return certificate.days_left() < kSoonDays ? style.Warning(expires) : expires;
 }

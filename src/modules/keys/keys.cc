@@ -152,12 +152,14 @@ Result<std::shared_ptr<const Key>> Keys::State::Usable(const std::string& name) 
 }
 
 Health Keys::State::Check() const {
-  std::vector<std::string> damaged, expired, expiring;
+  std::vector<std::string> damaged, expired, expiring, early;
   const Clock::time_point now = Clock::now();
   for (const std::shared_ptr<const Key>& key : inventory_.All()) {
     if (!key->problem.ok()) damaged.push_back(key->name);
     if (!key->certificate) continue;
-    if (key->certificate->not_after < now) {
+    if (now < key->certificate->not_before) {
+      early.push_back(key->name);
+    } else if (key->certificate->not_after < now) {
       expired.push_back(key->name);
     } else if (key->certificate->not_after < now + kExpiringSoon) {
       expiring.push_back(key->name);
@@ -172,6 +174,9 @@ Health Keys::State::Check() const {
     degrade("damaged keys, restore their files or delete them: " + JoinNames(damaged));
   }
   if (!expired.empty()) degrade("expired certificates: " + JoinNames(expired));
+  if (!early.empty()) {
+    degrade("certificates that are not valid yet, is the clock right: " + JoinNames(early));
+  }
   if (!expiring.empty()) {
     degrade("certificates that expire within 30 days: " + JoinNames(expiring));
   }

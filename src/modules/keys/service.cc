@@ -68,13 +68,15 @@ void Fill(Clock::time_point time, google::protobuf::Timestamp& message) {
 }
 
 void Fill(const tls::CertificateInfo& certificate, v1::Certificate& message) {
-  const Clock::duration left = certificate.not_after - Clock::now();
+  const Clock::time_point now = Clock::now();
+  const Clock::duration left = certificate.not_after - now;
   message.set_subject(certificate.subject);
   message.set_issuer(certificate.issuer);
   message.set_serial_hex(certificate.serial_hex);
   Fill(certificate.not_before, *message.mutable_not_before());
   Fill(certificate.not_after, *message.mutable_not_after());
   message.set_expired(left < Clock::duration::zero());
+  message.set_not_yet_valid(now < certificate.not_before);
   message.set_days_left(std::chrono::floor<std::chrono::days>(left).count());
 }
 

@@ -50,6 +50,9 @@ TEST(Render, Keys) {
     certificate { subject: "CN=\033[31mred" expired: true days_left: -3 })");
   *keys.add_keys() = Parse<v1::Key>(R"(name: "broken" problem: "key.pem: cut")");
   *keys.add_keys() = Parse<v1::Key>(R"(name: "new" algorithm: EC_P384)");
+  *keys.add_keys() = Parse<v1::Key>(R"(
+    name: "soon" algorithm: EC_P256
+    certificate { subject: "CN=x" not_before { seconds: 86400 } not_yet_valid: true })");
   keys.set_truncated(true);
   EXPECT_EQ(
       RenderKeys(keys, {}),
@@ -60,6 +63,8 @@ TEST(Render, Keys) {
       "ago\n"
       "broken  -          -           -                        damaged: key.pem: cut\n"
       "new     ec-p384    -           1970-01-01 00:00:00 UTC  no certificate\n"
+      "soon    ec-p256    -           1970-01-01 00:00:00 UTC  CN=x, NOT YET VALID, from "
+      "1970-01-02 00:00:00 UTC\n"
       "(there are more: the list is cut here)\n");
 }
 
