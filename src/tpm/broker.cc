@@ -129,8 +129,7 @@ class Broker::State {
     bool changed = false;
     {
       const std::lock_guard lock(mutex_);
-      changed = status.ok() != health_.ok() ||
-                (!status.ok() && Reason(status) != Reason(health_));
+      changed = status.ok() != health_.ok() || (!status.ok() && Reason(status) != Reason(health_));
       health_ = status;
     }
     if (changed && options_.on_change) options_.on_change(status.ok(), Message(status));
