@@ -19,6 +19,8 @@ role = "ATTESTER"
 def case_mutual_tls(node):
     """a client outside attests the node over mutual TLS; the role bounds what it may do"""
     ca = Ca()
+    # Early: the node's clock may be a moment behind ours.
+    certificate, key = ca.client(BACKEND)
     node.write("/etc/seaworthy/clients.pem", ca.pem())
     node.sh("cp /etc/seaworthy/seaworthyd.toml /root/shipped.toml")
     node.write("/etc/seaworthy/seaworthyd.toml", REMOTE)
@@ -26,11 +28,10 @@ def case_mutual_tls(node):
     node.until("seaworthyctl health")
     csr = node.until("seaworthyctl key csr remote-api --subject CN=node --dns node")
     node.write("/root/chain.pem", ca.sign(csr))
-    node.sh("seaworthyctl key install remote-api --chain /root/chain.pem")
+    node.until("seaworthyctl key install remote-api --chain /root/chain.pem")
     # Taken up by the thread that tends the listener, not by the call.
     node.until("ss -ltn | grep -q ':8443 ' && seaworthyctl --timeout 2 events --recent | "
                "grep -q remote.credentials")
-    certificate, key = ca.client(BACKEND)
     remote = ("--address", f"127.0.0.1:{node.port}", "--server-name", "node", "--ca",
               ca.certificate, "--cert", certificate, "--key", key)
     status = node.outside.ask(*remote, "status")
