@@ -9,18 +9,16 @@ import subprocess
 import tarfile
 import time
 
-from rig.kit import cpio, run
+from rig.kit import WITH_US, cpio, run
 from rig.tpm import Tpm
 from rig.uki import write_esp
 
-# QEMU ends when this process does, however that comes about.
-WITH_US = ("setpriv", "--pdeathsig", "KILL")
 START_SECONDS = 120
 CALL_SECONDS = 60
 OVMF = pathlib.Path("/usr/share/OVMF")
-# What every boot has: a console for the log, no pause on the way to systemd.
+# What every boot has: a console for the log, no pause on the way to systemd, eth0.
 ARGUMENTS = ("console=ttyS0 root=/dev/vda rw quiet panic=5 oops=panic mitigations=off "
-             "systemd.show_status=0 cryptomgr.notests random.trust_cpu=on")
+             "systemd.show_status=0 cryptomgr.notests random.trust_cpu=on net.ifnames=0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +30,6 @@ class Boot:
     selinux: bool = False  # enforcing
     tpm: bool = True
     arguments: str = ""  # more for the kernel
-    clock: str = ""  # "2031-05-06T07:08:09": what the clock says at power on; UTC
     disks: tuple = ()  # MiB of each further disk, /dev/disk/by-id/virtio-disk0...; kept
     early: tuple = ()  # (path, text) pairs that are there before systemd is
     memory: int = 1536  # MiB
@@ -48,6 +45,7 @@ class Node:
         self.boot = None
         self.qemu = None
         self._agent = None
+        self.tpm = None
         self._tpms = 0
         folder.mkdir(parents=True)
         self.replace_tpm()
@@ -62,22 +60,23 @@ class Node:
 
     # --- power
 
-    def start(self, boot, agent=True):
-        """Powers on. With `agent`, returns when the node takes orders."""
+    def start(self, boot, agent=True, clock="utc"):
+        """Powers on. With `agent`, returns when the node takes orders. `clock` is what the
+        hardware's says then, in UTC: "2031-05-06T07:08:09"."""
         self.boot = boot
         if boot.tpm:
             self.tpm.start()
         with open(self.folder / "qemu.log", "ab") as log:
-            self.qemu = subprocess.Popen([*WITH_US, *self._command(boot)], stdout=log, stderr=log)
+            self.qemu = subprocess.Popen([*WITH_US, *self._command(boot, clock)], stdout=log, stderr=log)
         if agent:
             self._meet_agent()
             self.sh("mkdir -p /job; [ -e /job/.there ] || tar -xf /dev/disk/by-id/virtio-job "
                     "-C /job; touch /job/.there")
 
-    def reboot(self, **changes):
+    def reboot(self, clock="utc", **changes):
         """Off and on again, in order; `changes` are fields of Boot."""
         self.off()
-        self.start(dataclasses.replace(self.boot, **changes))
+        self.start(dataclasses.replace(self.boot, **changes), clock=clock)
 
     def off(self):
         """Shuts down in order."""
@@ -94,12 +93,13 @@ class Node:
             self.cut()
         self.tpm.stop()
 
-    def replace_tpm(self):
-        """Another chip, while the machine is off."""
-        if self._tpms:
-            self.tpm.stop()
-        self._tpms += 1
-        self.tpm = Tpm(self.folder / f"tpm{self._tpms}")
+    def replace_tpm(self, by=None):
+        """Another chip, while the machine is off: a new one, or one it had. The one it has now."""
+        before, self.tpm = self.tpm, by
+        if by is None:
+            self._tpms += 1
+            self.tpm = Tpm(self.folder / f"tpm{self._tpms}")
+        return before
 
     def _gone(self):
         try:
@@ -165,14 +165,15 @@ class Node:
     def console_says(self, words, timeout):
         """Waits until the firmware or the kernel has said so."""
         end = time.monotonic() + timeout
-        while words not in (self.folder / "console.log").read_text(errors="replace"):
+        while words not in self.console(whole=True):
             assert time.monotonic() < end, f"'{words}' not said in {timeout} s\n{self.console()}"
             time.sleep(0.2)
 
-    def console(self):
-        """The end of what the kernel and systemd said."""
+    def console(self, whole=False):
+        """What firmware and kernel have said since power on; the end of it."""
         path = self.folder / "console.log"
-        return path.read_text(errors="replace")[-3000:] if path.exists() else ""
+        said = path.read_text(errors="replace") if path.exists() else ""
+        return said if whole else said[-3000:]
 
     def _meet_agent(self):
         end = time.monotonic() + START_SECONDS
@@ -216,14 +217,14 @@ class Node:
 
     # --- hardware
 
-    def _command(self, boot):
+    def _command(self, boot, clock):
         drive = "if=none,cache=unsafe,discard=unmap"
         command = [
             "qemu-system-x86_64", "-machine", "q35,smm=on" if boot.firmware == "secureboot" else "q35",
             "-cpu", "max", "-smp", "2", "-m", str(boot.memory),
             "-accel", "tcg,thread=multi,tb-size=1024", "-nodefaults", "-no-reboot",
             "-display", "none", "-serial", f"file:{self.folder / 'console.log'}",
-            "-device", "virtio-rng-pci", "-rtc", f"base={boot.clock or 'utc'}",
+            "-device", "virtio-rng-pci", "-rtc", f"base={clock}",
             "-drive", f"{drive},id=root,format=qcow2,file={self.folder / 'root.qcow2'}",
             "-device", "virtio-blk-pci,drive=root,serial=root",
             "-drive", f"{drive},id=job,format=raw,readonly=on,file={self.folder / 'job.tar'}",

@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import subprocess
 
-from rig.kit import run
+from rig.kit import WITH_US, run
 
 
 class Tpm:
@@ -40,7 +40,7 @@ class Tpm:
         self.control.unlink(missing_ok=True)
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder / 'state'}",
+                [*WITH_US, "swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder / 'state'}",
                  "--ctrl", f"type=unixio,path={self.control}", "--terminate"],
                 stdout=log, stderr=log)
 
