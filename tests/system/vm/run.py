@@ -54,12 +54,11 @@ def machines(scenarios):
     shared = {}
     groups = []
     for scenario in scenarios:
-        key = (scenario.boot, scenario.installed)
-        if scenario.alone or key not in shared:
+        if scenario.alone or scenario.boot not in shared:
             groups.append([])
             if not scenario.alone:
-                shared[key] = groups[-1]
-        (groups[-1] if scenario.alone else shared[key]).append(scenario)
+                shared[scenario.boot] = groups[-1]
+        (groups[-1] if scenario.alone else shared[scenario.boot]).append(scenario)
     return groups
 
 
@@ -89,26 +88,36 @@ class Runner:
                 node.close()
 
     def fresh(self, old, scenario):
-        """A machine as the scenario wants it, with the packages on it."""
+        """A machine that boots as the scenario wants it."""
         if old is not None:
             old.close()
-        folder = self.work / f"{scenario.name}"
+        folder = self.work / scenario.name
         shutil.rmtree(folder, ignore_errors=True)
         node = Node(self.guest, folder, self.payload, self.outside)
         begun = time.monotonic()
         try:
             node.start(scenario.boot)
-            if scenario.installed:
-                node.sh("dpkg -i " + " ".join(f"/job/{name}.deb" for name in PACKAGES),
-                        timeout=180)
-                node.until("systemctl is-active seaworthyd")
         except Exception as error:
-            self.report(node, scenario, "the node comes up with the package", begun, error)
+            self.report(node, scenario, "the node comes up", begun, error)
             node.close()
             return None
         return node
 
+    def packages(self, node, wanted):
+        """Has the packages under test on the node, or not, as is wanted."""
+        there = node.run("dpkg-query -W seaworthyd")[0] == 0
+        if wanted and not there:
+            node.sh("dpkg -i " + " ".join(f"/job/{name}.deb" for name in PACKAGES), timeout=180)
+            node.until("systemctl is-active seaworthyd")
+        if there and not wanted:
+            node.sh("dpkg -P " + " ".join(reversed(PACKAGES)), timeout=180)
+
     def scenario(self, node, scenario):
+        try:
+            self.packages(node, scenario.installed)
+        except Exception as error:
+            self.report(node, scenario, "the packages install", time.monotonic(), error)
+            return False
         for case in scenario.cases:
             begun = time.monotonic()
             error = None

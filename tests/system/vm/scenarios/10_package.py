@@ -8,13 +8,18 @@ BOOT = Boot()
 
 
 def case_comes_up_at_boot(node):
-    """after a reboot the service is there by itself, healthy, with the TPM of the node"""
+    """after a reboot the service is there by itself, healthy, and a key made before it signs"""
     node.sh("systemctl is-enabled seaworthyd")
+    node.sh("seaworthyctl key create early; seaworthyctl key public early --out /root/early.pem")
     node.reboot()
     node.until("systemctl is-active seaworthyd")
     node.sh("seaworthyctl health")
     status = node.sh("seaworthyctl status")
     assert "device:/dev/tpmrm0" in status, status
+    node.sh("seaworthyctl key sign early --file /etc/hostname --out /root/signature")
+    judge = "openssl dgst -sha256 -verify /root/early.pem -signature /root/signature"
+    node.sh(f"{judge} /etc/hostname")
+    node.fails(f"{judge} /etc/hosts")
 
 
 def case_tells_what_the_node_lacks(node):

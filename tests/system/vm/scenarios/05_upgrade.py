@@ -3,7 +3,6 @@
 from rig.node import Boot
 
 BOOT = Boot()
-ALONE = True
 INSTALLED = False
 
 

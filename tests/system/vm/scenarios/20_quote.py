@@ -1,22 +1,12 @@
-"""Keys outlive reboots, quotes convince a verifier outside."""
+"""A quote made on the node convinces a verifier outside, and tells it of a changed PCR."""
 
 from rig.node import Boot
 
 BOOT = Boot()
 
 
-def case_keys_sign_after_a_reboot(node):
-    """a key made before a reboot signs after it, and OpenSSL agrees"""
-    node.sh("seaworthyctl key create kept; seaworthyctl key public kept --out /root/kept.pem")
-    node.reboot()
-    node.until("systemctl is-active seaworthyd")
-    node.sh("seaworthyctl key sign kept --file /etc/hostname --out /root/signature")
-    node.sh("openssl dgst -sha256 -verify /root/kept.pem -signature /root/signature /etc/hostname")
-    node.fails("openssl dgst -sha256 -verify /root/kept.pem -signature /root/signature /etc/hosts")
-
-
 def case_quote_verified_outside(node):
-    """a quote made on the node is trusted outside; another nonce or another node's key is not"""
+    """trusted outside over its nonce; not over another one, nor with a PCR extended since"""
     outside = node.outside
     nonce, other = "11" * 32, "22" * 32
     node.sh("seaworthyctl ak --out /root/ak.pem")
