@@ -52,6 +52,10 @@ const EVP_MD* CollisionResistant(std::uint16_t hash) {
   }
 }
 
+const EVP_MD* PcrBankHash(std::uint16_t bank) {
+  return bank == TPM2_ALG_SHA1 ? EVP_sha1() : CollisionResistant(bank);
+}
+
 Result<Bytes> Digest(std::uint16_t hash, ByteView data) {
   const EVP_MD* md = CollisionResistant(hash);
   if (md == nullptr) {

@@ -20,6 +20,9 @@ std::size_t DigestSize(std::uint16_t hash);
 // SHA-512. nullptr for all others; SHA-1 is one of them, as collisions in it can be made.
 const EVP_MD* CollisionResistant(std::uint16_t hash);
 
+// OpenSSL's name for the hash of a PCR bank; SHA-1 is one here. nullptr for what is not known.
+const EVP_MD* PcrBankHash(std::uint16_t bank);
+
 // INVALID_ARGUMENT, reason UNSUPPORTED_HASH, for a hash that is not collision resistant.
 Result<Bytes> Digest(std::uint16_t hash, ByteView data);
 

@@ -25,7 +25,7 @@ LAYERS = {
 }
 
 # Headers directly in include/seaworthy/ are base's, but for these.
-TOP_HEADERS = {"verify.h": "verify", "verify_message.h": "verify"}
+TOP_HEADERS = {"boot_log.h": "verify", "verify.h": "verify", "verify_message.h": "verify"}
 
 # Libraries from outside: a pattern of what is included, and patterns of the files that may. The
 # first library that matches decides. At most `files` files may use it where a number is given.
