@@ -190,4 +190,81 @@ enum class DigestCheck {
 
 DigestCheck CheckEventDigest(const BootEvent& event, std::uint16_t bank);
 
+enum class Answer { kYes, kNo, kNotProven };
+
+struct Statement {
+  Answer answer = Answer::kNotProven;
+  std::string sentence;             // why, for a person
+  std::vector<std::size_t> events;  // numbers of those it rests on
+};
+
+// A certificate or hash that the firmware, or shim, verified an image with.
+struct BootAuthority {
+  std::size_t event = 0;
+  std::string variable;  // "db", "MokList", "Shim"
+  Certificate certificate;
+  Bytes sha256_hash;  // of the image, where a hash and no certificate allowed it
+};
+
+struct LoadedImage {
+  std::size_t event = 0;
+  std::uint32_t pcr = 0;
+  std::uint32_t type = 0;   // application or driver
+  Bytes digest;             // Authenticode, in the bank
+  std::string device_path;  // the log's word alone
+  bool after_separator = false;
+  // The last authority before it in the log that can have allowed it: one by certificate, or
+  // one by this very hash. Firmware logs each authority once and not for which image, so a
+  // number is no proof that it was this one.
+  std::optional<std::size_t> authority;
+};
+
+struct BootCommandLine {
+  std::size_t event = 0;
+  std::uint32_t pcr = 0;
+  std::string source;               // "GRUB", "UKI section .cmdline", ...: the log's word
+  std::optional<std::string> text;  // where the log has it and the digest is over it
+  Bytes digest;
+};
+
+// Whether the digest is over this text: UTF-8 or UTF-16, with a NUL at the end or without.
+bool IsCommandLine(const BootCommandLine& command_line, std::uint16_t bank, std::string_view text);
+
+// Something that was measured and is not in the log: an initrd, a file GRUB read, MokList.
+struct MeasuredContent {
+  std::size_t event = 0;
+  std::uint32_t pcr = 0;
+  std::string name;  // the log's word; for UKI sections it is covered by the digest before
+  Bytes digest;
+};
+
+// How the pre-boot phase ended in one of PCR 0 to 7.
+struct PreBoot {
+  std::uint32_t pcr = 0;
+  std::optional<std::size_t> separator;  // event; the first whose digest is over its value
+  bool error = false;                    // an error was recorded: then, before, or later
+  std::vector<std::size_t> events_after;
+};
+
+// What a policy may rest on once the replay was found equal to the quote in `bank`.
+struct BootFacts {
+  std::uint16_t bank = 0;
+  Statement secure_boot;
+  // Secure Boot on, and everything that was started from PCR 4 on was checked by it. Secure
+  // Boot on is not enough: a kernel that was handed to the firmware from outside, as QEMU's
+  // -kernel does, runs unchecked beside it.
+  Statement verified_boot;
+  std::vector<BootAuthority> authorities;
+  std::vector<LoadedImage> images;
+  std::vector<BootCommandLine> command_lines;
+  std::vector<MeasuredContent> uki_sections;
+  std::vector<MeasuredContent> contents;
+  std::vector<PreBoot> pre_boot;   // PCR 0 to 7
+  std::vector<std::string> notes;  // sentences
+};
+
+// `bank` is the one that was quoted. With SHA-1, whose collisions can be made, nothing is
+// stated, unless it is the log's only bank; the notes say so then.
+BootFacts AnalyseBootLog(const BootLog& log, std::uint16_t bank);
+
 }  // namespace seaworthy::verify
