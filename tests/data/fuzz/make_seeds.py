@@ -72,7 +72,55 @@ def tss2_pem(public, policy=None):
     return f"-----BEGIN TSS2 PRIVATE KEY-----\n{text}-----END TSS2 PRIVATE KEY-----\n".encode()
 
 
+def boot_event(pcr, kind, data):
+    """A TCG_PCR_EVENT2 whose SHA-256 digest is over its data."""
+    return (struct.pack("<III", pcr, kind, 1) + struct.pack("<H", 0x000B)
+            + hashlib.sha256(data).digest() + struct.pack("<I", len(data)) + data)
+
+
+def efi_variable(name, value):
+    guid = bytes.fromhex("61dfe48bca93d211aa0d00e098032b8c")
+    return guid + struct.pack("<QQ", len(name), len(value)) + name.encode("utf-16le") + value
+
+
+def boot_loaders_log():
+    """What the captures have nothing of: shim, GRUB, systemd-boot, a GPT, an H-CRTM."""
+    spec = b"Spec ID Event03\0" + struct.pack("<IBBBBIHHB", 0, 0, 2, 2, 2, 1, 0x000B, 32, 0)
+    hashes = bytes.fromhex("2616c4c14c509240aca941f936934328") + struct.pack("<III", 76, 0, 48)
+    partition = bytes(32) + struct.pack("<QQQ", 2048, 4095, 0) + "ESP".encode("utf-16le").ljust(72, b"\0")
+    gpt = bytes(84) + struct.pack("<I", 128) + bytes(4) + struct.pack("<Q", 1) + partition
+    events = [
+        (0, 0x00000003, b"StartupLocality\0\x03"),
+        (0, 0x80000010, b"HCRTM"),
+        (0, 0x8000000A, b"\x04POST" + struct.pack("<QQ", 1, 2)),
+        (1, 0x8000000B, b"\x04ACPI" + struct.pack("<Q", 1) + bytes(24)),
+        (5, 0x80000006, gpt),
+        (5, 0x00000006, struct.pack("<II", 0xF5BC582A, 9) + b"timeout 3"),
+        (7, 0x80000001, efi_variable("SecureBoot", b"\1")),
+        (7, 0x80000001, efi_variable("MokListX", hashes + bytes(48))),
+        (7, 0x00000004, bytes(4)),
+        (4, 0x00000004, b"\1\0\0\0"),
+        (7, 0x800000E0, efi_variable("db", bytes(48))),
+        (7, 0x800000E0, efi_variable("SbatLevel", b"sbat,1,2021030218\n")),
+        (14, 0x0000000D, b"MokList\0"),
+        (8, 0x0000000D, b"grub_cmd: linux /vmlinuz ro\0"),
+        (8, 0x0000000D, b"kernel_cmdline: /vmlinuz ro\0"),
+        (9, 0x0000000D, b"(hd0,gpt2)/vmlinuz\0"),
+        (12, 0x0000000D, "quiet\0".encode("utf-16le")),
+    ]
+    log = struct.pack("<II20xI", 0, 3, len(spec)) + spec
+    return log + b"".join(boot_event(*event) for event in events)
+
+
 def main():
+    # The first byte: events keep their digests, or get those over their data.
+    for folder in ("seabios-direct", "ovmf-direct", "ovmf-secureboot-uki"):
+        log = (CAPTURES / folder / "binary_bios_measurements").read_bytes()
+        write("verify_boot_log", folder, b"\0" + log)
+        write("verify_boot_log", folder + "-measured", b"\1" + log)
+    write("verify_boot_log", "boot-loaders", b"\0" + boot_loaders_log())
+    old = struct.pack("<II20sI4s", 4, 4, hashlib.sha1(bytes(4)).digest(), 4, bytes(4))
+    write("verify_boot_log", "sha1", b"\0" + old + bytes(32))
     folders = sorted(CAPTURES.glob("swtpm-*"))
     for folder in folders + [CAPTURES / "seabios-direct"]:
         read = lambda name: (folder / name).read_bytes()
