@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,11 @@ struct Evidence {
   Bytes quoted;     // TPMS_ATTEST
   Bytes signature;  // TPMT_SIGNATURE
   std::vector<PcrValue> pcrs;
+  // The firmware's boot event log, as the node had it.
+  Bytes boot_log = {};
+  // The kernel's IMA list in its binary form from entry `ima_first` on, as the node had it.
+  Bytes ima_list = {};
+  std::uint64_t ima_first = 0;
 };
 
 // A key and the attestation key's word that it lives in the same TPM; the message
@@ -38,24 +44,25 @@ struct KeyCertification {
 };
 
 // The serialized messages. INVALID_ARGUMENT, reason MALFORMED, when the bytes are not one or
-// are over 64 MiB.
+// are over 512 MiB.
 Result<Evidence> ParseEvidence(ByteView serialized);
 Result<KeyCertification> ParseKeyCertification(ByteView serialized);
 
-enum class Severity { kInfo, kFailure };
+// kInfo: it held, which is worth nothing beside a failure. kWarning: the policy wants to be told.
+enum class Severity { kInfo, kWarning, kFailure };
 
-// One thing that was checked and what came of it. Codes are stable.
-// kInfo, what held: AK_KNOWN, AK_SUITABLE, SIGNATURE_VALID, TPM_GENERATED, NONCE_MATCHES,
-// PCRS_MATCH, KEY_CERTIFIED, KEY_SUITABLE, KEY_MATCHES. Worth nothing beside a failure.
-// kFailure: AK_UNKNOWN, AK_UNSUITABLE, SIGNATURE_INVALID, NOT_TPM_GENERATED, WRONG_TYPE,
-// NONCE_MISMATCH, NONCE_MISSING (the caller gave none), NO_PCRS, PCR_MISSING, PCR_NOT_QUOTED,
-// PCR_DIGEST_MISMATCH, KEY_MISMATCH, KEY_UNSUITABLE, MALFORMED.
+// One thing that was checked and what came of it. Codes are stable; docs/modules/attestation.md
+// has them all.
 struct Finding {
   std::string code;
   Severity severity = Severity::kFailure;
-  std::string expected;  // may be empty
-  std::string found;     // may be empty
-  std::string sentence;  // for a person
+  std::string expected = {};  // may be empty
+  std::string found = {};     // may be empty
+  std::string sentence = {};  // for a person
+  // What it is about, where it is about one.
+  std::optional<std::uint32_t> pcr = {};
+  std::optional<std::uint64_t> entry = {};  // of the IMA list, from 0
+  std::string file = {};                    // bytes that are not printable ASCII, and '%', as "%XX"
 };
 
 // Counters and clock out of TPMS_ATTEST; to be believed only when trusted.

@@ -9,7 +9,8 @@
 namespace seaworthy::verify {
 namespace {
 
-constexpr std::size_t kMaxMessage = std::size_t{64} << 20;
+// What protobuf takes at most is 2 GiB; a list of a million entries has 100 MiB.
+constexpr std::size_t kMaxMessage = std::size_t{512} << 20;
 
 // TPM_ALG_ID beside the message's word for it.
 constexpr std::pair<std::uint16_t, v1::HashAlgorithm> kBanks[] = {
@@ -23,7 +24,7 @@ template <class M>
 Status Parse(ByteView serialized, std::string_view type, M& message) {
   if (serialized.size() > kMaxMessage) {
     return Fail(Code::kInvalidArgument, "MALFORMED",
-                std::string(type) + " of more than 64 MiB: " + std::to_string(serialized.size()) +
+                std::string(type) + " of more than 512 MiB: " + std::to_string(serialized.size()) +
                     " bytes");
   }
   if (!message.ParseFromArray(serialized.data(), static_cast<int>(serialized.size()))) {
@@ -48,6 +49,9 @@ void ToMessage(const Evidence& evidence, v1::Evidence& message) {
     value.set_index(pcr.index);
     value.set_digest(ToField(pcr.digest));
   }
+  message.set_boot_log(ToField(evidence.boot_log));
+  message.set_ima_list(ToField(evidence.ima_list));
+  message.set_ima_first(evidence.ima_first);
 }
 
 void ToMessage(const KeyCertification& certification, v1::KeyCertification& message) {
@@ -72,6 +76,9 @@ Evidence FromMessage(const v1::Evidence& message) {
     pcr.index = value.index();
     pcr.digest = ToBytes(value.digest());
   }
+  evidence.boot_log = ToBytes(message.boot_log());
+  evidence.ima_list = ToBytes(message.ima_list());
+  evidence.ima_first = message.ima_first();
   return evidence;
 }
 

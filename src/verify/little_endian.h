@@ -1,4 +1,4 @@
-// Numbers as x86 firmware writes them.
+// Numbers as x86 firmware and the kernel write them.
 #pragma once
 
 #include <cstdint>
@@ -43,5 +43,17 @@ class LittleEndianReader {
   std::size_t at_ = 0;
   bool ok_ = true;
 };
+
+// Of the first four bytes, which must be there.
+inline std::uint32_t LittleEndian32(ByteView bytes) {
+  return static_cast<std::uint32_t>(bytes[0]) | static_cast<std::uint32_t>(bytes[1]) << 8 |
+         static_cast<std::uint32_t>(bytes[2]) << 16 | static_cast<std::uint32_t>(bytes[3]) << 24;
+}
+
+inline void AppendLittleEndian32(std::uint32_t value, Bytes& out) {
+  for (int shift = 0; shift < 32; shift += 8) {
+    out.push_back(static_cast<std::uint8_t>(value >> shift));
+  }
+}
 
 }  // namespace seaworthy::verify

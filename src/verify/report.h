@@ -13,6 +13,7 @@ class Report {
   void Passed(std::string_view code, std::string sentence);
   void Failed(std::string_view code, std::string sentence, std::string expected = {},
               std::string found = {});
+  void Add(Finding finding) { verdict_.findings.push_back(std::move(finding)); }
 
   // The verdict after checks that broke off: never trusted.
   Verdict BrokenOff() &&;

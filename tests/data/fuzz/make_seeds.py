@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import json
 import pathlib
 import struct
 
@@ -139,6 +140,22 @@ def main():
               struct.pack(">H", len(subject)) + subject + certification)
         for name in ("ak.pub.tpmt", "quote.msg", "quote.sig", "certify.msg"):
             write("verify_tpm_structures", f"{folder.name}-{name}", read(name))
+
+    for folder in sorted(CAPTURES.glob("seabios-*")):
+        binary = (folder / "binary_runtime_measurements").read_bytes()
+        ascii_list = (folder / "ascii_runtime_measurements").read_bytes()
+        # A few entries are as good as hundreds. The first byte: the form, and the size of chunks.
+        write("verify_ima_list", folder.name, b"\x10" + binary[:2000])
+        write("verify_ima_list", folder.name + "-ascii",
+              b"\x11" + b"".join(ascii_list.splitlines(True)[:12]))
+    write("verify_policy", "policy", json.dumps({
+        "seaworthy_policy": 1, "name": "x", "pcrs": {"sha256": {"7": ["00" * 32]}},
+        "ima": {"files": {"/a%0Ab": ["sha256:" + "11" * 32]}, "exclude": ["/tmp/*"], "keys": [],
+                "unlisted": "tell", "violations": "ignore"}}).encode())
+    write("verify_policy", "state", json.dumps({
+        "seaworthy_node_state": 1, "ak_name": "000b", "clock_ms": 1, "reset_count": 2,
+        "restart_count": 3, "ima_entries": 4,
+        "ima_pcrs": [{"bank": 11, "padded_sha1": False, "value": "22" * 32}]}).encode())
 
     ecc = (CAPTURES / "swtpm-ecdsa-p256/key.pub.tpmt").read_bytes()
     write("tpm_tss2_pem", "ecc", tss2_pem(ecc))

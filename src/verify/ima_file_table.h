@@ -1,0 +1,34 @@
+// The files of a policy, laid out to be asked once an entry of the list: a map of strings and
+// vectors would take as long as all the hashing, waiting for memory.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "seaworthy/ima_list.h"
+#include "seaworthy/policy.h"
+
+namespace seaworthy::verify {
+
+class ImaFileTable {
+ public:
+  explicit ImaFileTable(const ImaPolicy& policy);
+
+  enum class Answer { kUnknown, kAllowed, kOther };
+  // Whether the policy has the path, and whether this digest is one of those it allows.
+  Answer Find(const ImaFields& fields) const;
+
+ private:
+  struct Slot {
+    std::uint32_t check = 0;   // of the path's hash, so that few wrong records are looked at
+    std::uint32_t record = 0;  // place in records_ in words of 8 bytes; 0 in an empty slot
+  };
+
+  // A record: the path's size and the number of digests (32 bits each), the path, and for each
+  // digest the place of its hash's name in kHashes, its size, its bytes.
+  Bytes records_;
+  std::vector<Slot> slots_;  // open addressing, at most half of them used; a power of two
+};
+
+}  // namespace seaworthy::verify

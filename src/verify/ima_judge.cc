@@ -1,0 +1,300 @@
+#include "verify/ima_judge.h"
+
+#include <tss2/tss2_tpm2_types.h>
+
+#include <algorithm>
+
+#include "verify/digest.h"
+#include "verify/short_digest.h"
+#include "verify/text.h"
+
+namespace seaworthy::verify {
+namespace {
+
+constexpr std::uint32_t kImaPcr = 10;
+constexpr std::string_view kBootAggregate = "boot_aggregate";
+// A node on which everything is wrong is not worse than one on which this much is.
+constexpr std::uint64_t kMaxFindings = 1000;
+
+Severity SeverityOf(Judge judge) {
+  return judge == Judge::kFail ? Severity::kFailure : Severity::kWarning;
+}
+
+std::string Text(const ImaFields& fields) {
+  return std::string(fields.hash) + ":" + Hex(fields.digest);
+}
+
+std::string Text(const std::vector<FileDigest>& digests) {
+  std::string text;
+  for (const FileDigest& digest : digests) {
+    text += (text.empty() ? "" : ", ") + digest.hash + ":" + Hex(digest.digest);
+  }
+  return text;
+}
+
+std::optional<std::uint16_t> BankOf(std::string_view hash) {
+  for (const std::uint16_t bank :
+       {TPM2_ALG_SHA1, TPM2_ALG_SHA256, TPM2_ALG_SHA384, TPM2_ALG_SHA512}) {
+    if (HashName(bank) == hash) return bank;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+ImaJudge::ImaJudge(const ImaPolicy& policy, const ImaFileTable& files, const ImaKeys& keys,
+                   const std::vector<PcrValue>& pcrs, std::uint64_t first,
+                   const NodeState* previous, Report& report)
+    : policy_(policy), files_(files), keys_(keys), reader_(first), entries_(first) {
+  for (const PcrValue& pcr : pcrs) pcrs_[{pcr.bank, pcr.index}] = pcr.digest;
+  broken_ = !StartReplays(previous, report);
+  CompareWithQuote();
+}
+
+bool ImaJudge::StartReplays(const NodeState* previous, Report& report) {
+  const std::uint64_t expected = previous == nullptr ? 0 : previous->ima_entries;
+  const bool from_start = entries_ == 0;
+  if (!from_start && entries_ != expected) {
+    report.Add({.code = "IMA_LIST_GAP",
+                .expected = std::to_string(expected),
+                .found = std::to_string(entries_),
+                .sentence = "The IMA list begins with another entry than the one to go on with.",
+                .pcr = kImaPcr});
+    return false;
+  }
+  for (const auto& [id, digest] : pcrs_) {
+    if (id.second != kImaPcr) continue;
+    Result<ImaReplay> replay = ImaReplay::Start(id.first);
+    if (!from_start) {
+      const auto known = std::ranges::find(previous->ima_pcrs, id.first, &NodeState::Pcr::bank);
+      if (known == previous->ima_pcrs.end()) {
+        report.Add({.code = "IMA_LIST_GAP",
+                    .expected = "0",
+                    .found = std::to_string(entries_),
+                    .sentence = "The last round did not look at the bank " + HashName(id.first) +
+                                ": the IMA list has to begin with its first entry.",
+                    .pcr = kImaPcr});
+        return false;
+      }
+      replay = ImaReplay::Resume(id.first, known->form, known->value);
+    }
+    if (replay.ok()) replays_.push_back(*std::move(replay));
+  }
+  if (!replays_.empty()) return true;
+  report.Add({.code = "IMA_PCR_NOT_QUOTED",
+              .sentence = "PCR 10 is not quoted, so nothing vouches for the IMA list.",
+              .pcr = kImaPcr});
+  return false;
+}
+
+void ImaJudge::CompareWithQuote() {
+  at_quote_ = at_quote_ ||
+              (!replays_.empty() && std::ranges::all_of(replays_, [this](const ImaReplay& replay) {
+                return replay.Find(pcrs_.at({replay.bank(), kImaPcr})).has_value();
+              }));
+}
+
+void ImaJudge::Add(ByteView chunk, Report& report) {
+  if (broken_) return;
+  reader_.Add(chunk);
+  while (true) {
+    const Result<std::optional<ImaEntry>> entry = reader_.Next();
+    if (!entry.ok()) {
+      report.Failed(Reason(entry.status()), "The IMA list: " + Message(entry.status()) + ".");
+      broken_ = true;
+      return;
+    }
+    if (!entry->has_value()) return;
+    Entry(**entry, report);
+  }
+}
+
+void ImaJudge::Entry(const ImaEntry& entry, Report& report) {
+  if (at_quote_) {
+    ++beyond_;
+    return;
+  }
+  entries_ = entry.number + 1;
+  const auto sha1 = ImaTemplateSha1(entry);
+  const Result<ImaFields> fields = ParseImaFields(entry);
+  const std::string_view path = fields.ok() ? fields->path : std::string_view();
+  if (!entry.IsViolation() && !std::ranges::equal(sha1, entry.template_digest)) {
+    Find({.code = "IMA_ENTRY_EDITED",
+          .expected = Hex(sha1),
+          .found = Hex(entry.template_digest),
+          .sentence = "The digest of an entry of the IMA list is not one over what it says."},
+         entry, path, report);
+  }
+  if (entry.pcr != kImaPcr) {
+    Find({.code = "IMA_OTHER_PCR",
+          .sentence = "An entry of the IMA list went into PCR " + std::to_string(entry.pcr) +
+                      ", of which nothing vouches for it."},
+         entry, path, report);
+    return;
+  }
+  for (ImaReplay& replay : replays_) replay.Extend(entry, sha1);
+  CompareWithQuote();
+  if (!fields.ok()) {
+    Find({.code = Reason(fields.status()), .sentence = Message(fields.status()) + "."}, entry, path,
+         report);
+    return;
+  }
+  JudgeEntry(entry, *fields, report);
+}
+
+void ImaJudge::JudgeEntry(const ImaEntry& entry, const ImaFields& fields, Report& report) {
+  ++judged_;
+  if (entry.IsViolation()) {
+    if (policy_.violations == Judge::kIgnore || Excluded(fields.path)) return;
+    Find({.code = "IMA_VIOLATION",
+          .severity = SeverityOf(policy_.violations),
+          .sentence = "What was read of this file is not known: it was open for writing while it "
+                      "was measured, or opened for writing while it was read."},
+         entry, fields.path, report);
+    return;
+  }
+  if (fields.path == kBootAggregate) return JudgeBootAggregate(entry, fields, report);
+  if (entry.number == 0) {
+    Find({.code = "BOOT_AGGREGATE_MISSING",
+          .sentence =
+              "The IMA list does not begin with the boot aggregate, as every kernel's does."},
+         entry, fields.path, report);
+  }
+  const ImaFileTable::Answer answer = files_.Find(fields);
+  if (answer == ImaFileTable::Answer::kAllowed) return;
+  const bool known = answer == ImaFileTable::Answer::kOther;
+  if (!known && Excluded(fields.path)) return;
+  Finding finding = {.code = known ? "IMA_FILE_CHANGED" : "IMA_FILE_UNLISTED",
+                     .expected = known ? Text(policy_.files.find(fields.path)->second) : "",
+                     .found = Text(fields),
+                     .sentence = known ? "The file is not what the policy allows it to be."
+                                       : "The policy does not know this file."};
+  if (!keys_.empty()) {
+    const Status signed_by_one = keys_.Check(fields);
+    if (signed_by_one.ok()) return;
+    finding.code = Reason(signed_by_one);
+    finding.sentence += " And " + Message(signed_by_one) + ".";
+  }
+  if (!known) {
+    if (policy_.unlisted == Judge::kIgnore) return;
+    finding.severity = SeverityOf(policy_.unlisted);
+  }
+  Find(std::move(finding), entry, fields.path, report);
+}
+
+// The digest over PCRs 0 to 7, and since Linux 5.8 over 8 and 9 too, but in the bank SHA-1
+// (ima_calc_boot_aggregate_tfm). After a boot they stay, so the quoted values are those.
+void ImaJudge::JudgeBootAggregate(const ImaEntry& entry, const ImaFields& fields, Report& report) {
+  const std::optional<std::uint16_t> bank = BankOf(fields.hash);
+  // Before Linux 5.8 it was always SHA-1; since then the bank SHA-256 has digests of its own.
+  for (ImaReplay& replay : replays_) {
+    if (replay.bank() == TPM2_ALG_SHA256 && fields.hash == "sha256") {
+      replay.Settle(ImaReplay::Form::kNative);
+    }
+  }
+  Bytes all;
+  std::vector<std::string> expected;
+  for (std::uint32_t index = 0; bank && index <= 9; ++index) {
+    const auto pcr = pcrs_.find({*bank, index});
+    if (pcr == pcrs_.end()) break;
+    all.insert(all.end(), pcr->second.begin(), pcr->second.end());
+    if (index != 7 && index != 9) continue;
+    std::array<std::uint8_t, 64> digest;
+    ShortDigest(*bank, {all}, digest.data());
+    const ByteView made(digest.data(), DigestSize(*bank));
+    if (std::ranges::equal(made, fields.digest)) return;
+    expected.push_back(Hex(made));
+  }
+  if (expected.empty()) {
+    Find({.code = "BOOT_AGGREGATE_UNCHECKED",
+          .severity = Severity::kWarning,
+          .found = Text(fields),
+          .sentence = "Not all of PCRs 0 to 7 are quoted in the bank of the boot aggregate: it is "
+                      "not known whether the IMA list belongs to this boot chain."},
+         entry, fields.path, report);
+    return;
+  }
+  Find({.code = "BOOT_AGGREGATE_MISMATCH",
+        .expected = expected.back(),
+        .found = Hex(fields.digest),
+        .sentence = "The IMA list began over another boot chain than the one that is quoted."},
+       entry, fields.path, report);
+}
+
+bool ImaJudge::Excluded(std::string_view path) const {
+  return std::ranges::any_of(policy_.exclude, [path](std::string_view pattern) {
+    if (!pattern.ends_with('*')) return path == pattern;
+    return path.starts_with(pattern.substr(0, pattern.size() - 1));
+  });
+}
+
+void ImaJudge::Find(Finding finding, const ImaEntry& entry, std::string_view path, Report& report) {
+  if (told_ >= kMaxFindings && finding.severity != Severity::kInfo) {
+    ++untold_;
+    return;
+  }
+  ++told_;
+  finding.pcr = entry.pcr;
+  finding.entry = entry.number;
+  finding.file = ToPlainText(path);
+  if (!finding.file.empty()) finding.sentence = finding.file + ": " + finding.sentence;
+  report.Add(std::move(finding));
+}
+
+std::vector<NodeState::Pcr> ImaJudge::pcr_values() const {
+  std::vector<NodeState::Pcr> values;
+  for (const ImaReplay& replay : replays_) {
+    const Bytes& value = pcrs_.at({replay.bank(), kImaPcr});
+    if (const auto form = replay.Find(value)) values.push_back({replay.bank(), *form, value});
+  }
+  return values;
+}
+
+void ImaJudge::Finish(Report& report) {
+  if (broken_) return;
+  if (untold_ > 0) {
+    report.Failed("IMA_MORE_FINDINGS", "The IMA list has " + std::to_string(untold_) +
+                                           " more entries of which there would be such to say.");
+  }
+  if (!at_quote_) {
+    const ImaReplay& replay = replays_.front();
+    report.Add({.code = "IMA_LIST_MISMATCH",
+                .expected = Hex(pcrs_.at({replay.bank(), kImaPcr})),
+                .found = Hex(replay.Value(ImaReplay::Form::kNative)),
+                .sentence = "The IMA list is not what was measured: no beginning of it replays to "
+                            "the quoted PCR 10. It was cut, edited or reordered.",
+                .pcr = kImaPcr});
+    return;
+  }
+  if (entries_ == 0) {
+    report.Add({.code = "IMA_NOTHING_MEASURED",
+                .sentence = "The kernel has measured nothing at all: the node runs without IMA.",
+                .pcr = kImaPcr});
+    return;
+  }
+  if (beyond_ > 0 || reader_.rest() > 0) {
+    report.Add({.code = "IMA_LIST_BEYOND_QUOTE",
+                .found = std::to_string(beyond_),
+                .sentence = "The IMA list goes on behind what is quoted; nothing vouches for that.",
+                .pcr = kImaPcr});
+    return;
+  }
+  for (const ImaReplay& replay : replays_) {
+    const bool weak =
+        replay.bank() == TPM2_ALG_SHA1 ||
+        replay.Find(pcrs_.at({replay.bank(), kImaPcr})) == ImaReplay::Form::kPaddedSha1;
+    if (weak && replays_.size() == 1) {
+      report.Add({.code = "IMA_WEAK_HASH",
+                  .found = HashName(replay.bank()),
+                  .sentence = "The kernel extends PCR 10 of this bank with SHA-1 digests only, "
+                              "which can be forged. Quote another bank.",
+                  .pcr = kImaPcr});
+      return;
+    }
+  }
+  report.Passed("IMA_LIST_MATCHES",
+                "The IMA list is what the kernel measured: " + std::to_string(judged_) +
+                    " entries were judged, up to " + std::to_string(entries_) + ".");
+}
+
+}  // namespace seaworthy::verify

@@ -1,0 +1,160 @@
+#include "seaworthy/verifier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "seaworthy/status_macros.h"
+#include "verify/boot_judge.h"
+#include "verify/digest.h"
+#include "verify/ima_judge.h"
+#include "verify/quote.h"
+#include "verify/report.h"
+
+namespace seaworthy::verify {
+namespace {
+
+void CheckPcrPolicy(const Policy& policy, const std::vector<PcrValue>& pcrs, Report& report) {
+  for (const auto& [id, allowed] : policy.pcrs) {
+    const auto& [bank, index] = id;
+    const std::string name = "PCR " + std::to_string(index) + " of bank " + HashName(bank);
+    const auto found = std::ranges::find_if(
+        pcrs, [&](const PcrValue& value) { return value.bank == bank && value.index == index; });
+    std::string expected;
+    for (const Bytes& value : allowed) expected += (expected.empty() ? "" : ", ") + Hex(value);
+    if (found == pcrs.end()) {
+      report.Add({.code = "PCR_NOT_IN_QUOTE",
+                  .expected = expected,
+                  .sentence = name + " is needed by the policy and is not quoted.",
+                  .pcr = index});
+    } else if (std::ranges::find(allowed, found->digest) == allowed.end()) {
+      report.Add({.code = "PCR_UNEXPECTED",
+                  .expected = expected,
+                  .found = Hex(found->digest),
+                  .sentence = name + " has a value that the policy does not allow.",
+                  .pcr = index});
+    } else {
+      report.Add({.code = "PCR_AS_EXPECTED",
+                  .severity = Severity::kInfo,
+                  .sentence = name + " has a value that the policy allows.",
+                  .pcr = index});
+    }
+  }
+}
+
+std::string Text(const ClockInfo& clock) {
+  return "reset " + std::to_string(clock.reset_count) + ", restart " +
+         std::to_string(clock.restart_count) + ", clock " + std::to_string(clock.clock_ms) + " ms";
+}
+
+// Compares the TPM's counters with those of the last round. Returns whether the node has not been
+// reset since.
+bool CheckCounters(const NodeState& previous, const EnrolledKey& ak, const ClockInfo& now,
+                   Report& report) {
+  const ClockInfo before = {.clock_ms = previous.clock_ms,
+                            .reset_count = previous.reset_count,
+                            .restart_count = previous.restart_count};
+  if (previous.ak_name != ak.name) {
+    report.Failed("STATE_OF_ANOTHER_NODE",
+                  "The state that was kept is one of another attestation key.", Hex(ak.name),
+                  Hex(previous.ak_name));
+    return false;
+  }
+  if (now.reset_count < before.reset_count) {
+    report.Failed("EVIDENCE_FROM_EARLIER_BOOT",
+                  "The evidence was made before the last boot that is known: the node, or its TPM, "
+                  "was put back.",
+                  Text(before), Text(now));
+    return false;
+  }
+  if (now.reset_count > before.reset_count) {
+    report.Passed("REBOOTED", "The node was booted again since the last round.");
+    return false;
+  }
+  if (now.restart_count < before.restart_count ||
+      (now.restart_count == before.restart_count && now.clock_ms < before.clock_ms)) {
+    report.Failed("COUNTERS_WENT_BACK",
+                  "The TPM's clock and counters are behind those of the last round.", Text(before),
+                  Text(now));
+  }
+  return true;
+}
+
+}  // namespace
+
+struct Verifier::Ready {
+  Policy policy;
+  ImaFileTable files;
+  ImaKeys keys;
+};
+
+struct Round::Parts {
+  Bytes ak_name;
+  Report report;
+  std::optional<ClockInfo> clock;
+  std::optional<ImaJudge> ima;
+};
+
+Round::Round(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Round::Round(Round&&) noexcept = default;
+Round::~Round() = default;
+
+void Round::AddImaList(ByteView chunk) {
+  if (parts_->ima) parts_->ima->Add(chunk, parts_->report);
+}
+
+Judgement Round::Finish() && {
+  Parts& parts = *parts_;
+  if (!parts.clock) return {.verdict = std::move(parts.report).BrokenOff(), .state = {}};
+  if (parts.ima) parts.ima->Finish(parts.report);
+  Judgement judgement = {.verdict = std::move(parts.report).Complete(*parts.clock), .state = {}};
+  if (!judgement.verdict.trusted) return judgement;
+  NodeState& state = judgement.state.emplace();
+  state.ak_name = parts.ak_name;
+  state.clock_ms = parts.clock->clock_ms;
+  state.reset_count = parts.clock->reset_count;
+  state.restart_count = parts.clock->restart_count;
+  if (parts.ima) {
+    state.ima_entries = parts.ima->entries();
+    state.ima_pcrs = parts.ima->pcr_values();
+  }
+  return judgement;
+}
+
+Verifier::Verifier(std::unique_ptr<Ready> ready) : ready_(std::move(ready)) {}
+Verifier::Verifier(Verifier&&) noexcept = default;
+Verifier::~Verifier() = default;
+
+Result<Verifier> Verifier::Create(Policy policy) {
+  ASSIGN_OR_RETURN(ImaKeys keys, ImaKeys::Parse(policy.ima.keys));
+  ImaFileTable files(policy.ima);
+  return Verifier(
+      std::make_unique<Ready>(Ready{std::move(policy), std::move(files), std::move(keys)}));
+}
+
+Round Verifier::Begin(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak,
+                      const std::optional<NodeState>& previous) const {
+  auto parts = std::make_unique<Round::Parts>();
+  parts->ak_name = ak.name;
+  const CheckedQuote quote = CheckQuote(evidence, nonce, ak, parts->report);
+  parts->clock = quote.clock;
+  // What the TPM did not quote says nothing, so there is nothing more to look at.
+  if (!quote.clock || !quote.pcrs_hold) return Round(std::move(parts));
+  const bool same_boot = previous && CheckCounters(*previous, ak, *quote.clock, parts->report);
+  CheckPcrPolicy(ready_->policy, evidence.pcrs, parts->report);
+  if (ready_->policy.boot.required) {
+    JudgeBootLog(ready_->policy.boot, evidence.boot_log, evidence.pcrs, parts->report);
+  }
+  if (ready_->policy.ima.required) {
+    parts->ima.emplace(ready_->policy.ima, ready_->files, ready_->keys, evidence.pcrs,
+                       evidence.ima_first, same_boot ? &*previous : nullptr, parts->report);
+    parts->ima->Add(evidence.ima_list, parts->report);
+  }
+  return Round(std::move(parts));
+}
+
+Judgement Verifier::Verify(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak,
+                           const std::optional<NodeState>& previous) const {
+  return Begin(evidence, nonce, ak, previous).Finish();
+}
+
+}  // namespace seaworthy::verify
