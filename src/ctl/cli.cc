@@ -116,6 +116,7 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandLine& line) {
   AddKeyCommands(*app, line);
   AddAttestationCommands(*app, line);
   AddVerifyCommands(*app, line);
+  AddPolicyCommands(*app, line);
   AddCompletionCommand(*app, line);
   LetGlobalsFollow(*app);
   app->footer(

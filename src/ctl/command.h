@@ -27,6 +27,7 @@ void AddKeyCommands(CLI::App& app, CommandLine& line);
 void AddKeyUseCommands(CLI::App& key, CommandLine& line);
 void AddAttestationCommands(CLI::App& app, CommandLine& line);
 void AddVerifyCommands(CLI::App& app, CommandLine& line);
+void AddPolicyCommands(CLI::App& app, CommandLine& line);
 void AddCompletionCommand(CLI::App& app, CommandLine& line);
 
 // Adds "name" to `parent`. `run` gets the options its add_option calls have filled.

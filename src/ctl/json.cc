@@ -30,17 +30,35 @@ std::string ToJson(const google::protobuf::Message& message, bool indented) {
   return json;
 }
 
+namespace {
+
+std::string_view SeverityName(verify::Severity severity) {
+  switch (severity) {
+    case verify::Severity::kFailure:
+      return "FAILURE";
+    case verify::Severity::kWarning:
+      return "WARNING";
+    default:
+      return "INFO";
+  }
+}
+
+}  // namespace
+
 // 64-bit numbers as strings, as protobuf has them: many readers of JSON keep 53 bits.
 std::string ToJson(const verify::Verdict& verdict) {
   Json findings = Json::array();
   for (const verify::Finding& finding : verdict.findings) {
-    findings.push_back({
+    Json& item = findings.emplace_back(Json{
         {"code", finding.code},
-        {"severity", finding.severity == verify::Severity::kFailure ? "FAILURE" : "INFO"},
+        {"severity", SeverityName(finding.severity)},
         {"expected", finding.expected},
         {"found", finding.found},
         {"sentence", finding.sentence},
     });
+    if (finding.pcr) item["pcr"] = *finding.pcr;
+    if (finding.entry) item["entry"] = std::to_string(*finding.entry);
+    if (!finding.file.empty()) item["file"] = finding.file;
   }
   const verify::ClockInfo& clock = verdict.clock;
   return Dump({{"trusted", verdict.trusted},
@@ -51,6 +69,14 @@ std::string ToJson(const verify::Verdict& verdict) {
                  {"restart_count", clock.restart_count},
                  {"safe", clock.safe},
                  {"firmware_version", std::to_string(clock.firmware_version)}}}},
+              kIndent);
+}
+
+std::string PolicyJson(const std::string& path, const verify::Policy& policy) {
+  return Dump({{"policy", path},
+               {"pcrs", policy.pcrs.size()},
+               {"files", policy.ima.files.size()},
+               {"keys", policy.ima.keys.size()}},
               kIndent);
 }
 

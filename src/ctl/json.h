@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ctl/outcome.h"
+#include "seaworthy/policy.h"
 #include "seaworthy/verify.h"
 
 namespace seaworthy::ctl {
@@ -16,6 +17,9 @@ namespace seaworthy::ctl {
 std::string ToJson(const google::protobuf::Message& message, bool indented);
 
 std::string ToJson(const verify::Verdict& verdict);
+
+// {"policy", "pcrs", "files", "keys"}: how many of each the policy of that file has.
+std::string PolicyJson(const std::string& path, const verify::Policy& policy);
 
 // {"error": {"code", "reason", "message", "request_id"}} on one line.
 std::string ErrorJson(const Outcome& outcome);

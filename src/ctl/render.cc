@@ -35,11 +35,12 @@ std::string StateCell(const v1::Key& key, const Style& style) {
 }
 
 std::string FindingLine(const verify::Finding& finding, const Style& style) {
-  if (finding.severity != verify::Severity::kFailure) {
+  if (finding.severity == verify::Severity::kInfo) {
     return "  " + style.Good("ok") + "    " + Printable(finding.sentence) + "\n";
   }
-  std::string line = "  " + style.Bad("FAIL") + "  " + Printable(finding.sentence) + " [" +
-                     Printable(finding.code) + "]\n";
+  const bool failed = finding.severity == verify::Severity::kFailure;
+  std::string line = "  " + (failed ? style.Bad("FAIL") : style.Warning("warn")) + "  " +
+                     Printable(finding.sentence) + " [" + Printable(finding.code) + "]\n";
   if (!finding.expected.empty()) {
     line += "          expected  " + Printable(finding.expected) + "\n";
   }
@@ -111,7 +112,10 @@ std::string RenderVerdict(const verify::Verdict& verdict, const Style& style) {
   for (const verify::Finding& finding : verdict.findings) {
     text += FindingLine(finding, style);
     if (finding.severity != verify::Severity::kFailure) continue;
-    failed += (failed.empty() ? "" : ", ") + Printable(finding.code);
+    // Once, however many files it is about.
+    const std::string code = Printable(finding.code);
+    if ((", " + failed + ",").find(", " + code + ",") != std::string::npos) continue;
+    failed += (failed.empty() ? "" : ", ") + code;
   }
   if (verdict.trusted) return text + style.Good("trusted") + "\n";
   return text + style.Bad("NOT trusted") + ": " + failed + "\n";

@@ -3,15 +3,19 @@
 #include "ctl/command.h"
 #include "ctl/json.h"
 #include "ctl/judgement.h"
+#include "ctl/policy_files.h"
 #include "ctl/render.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/verifier.h"
 #include "seaworthy/verify.h"
 
 namespace seaworthy::ctl {
 namespace {
 
-constexpr std::size_t kMaxEvidenceFile = 64 * 1024 * 1024;
+constexpr std::size_t kMaxEvidenceFile = std::size_t{512} << 20;
+constexpr std::size_t kMaxStateFile = 64 * 1024;
+constexpr mode_t kFileMode = 0600;
 constexpr std::size_t kMaxPemFile = 1024 * 1024;
 
 struct VerifyOptions {
@@ -20,6 +24,10 @@ struct VerifyOptions {
   std::string ak_name;
   std::string ak_file;
   std::vector<std::string> expected_pcrs;
+  std::string policy;
+  std::string state;
+  std::string ima_list;
+  std::string boot_log;
 };
 
 struct VerifyKeyOptions {
@@ -60,6 +68,36 @@ Outcome Tell(Session& session, const verify::Verdict& verdict) {
   return {verdict.trusted ? ExitCode::kDone : ExitCode::kNo, {}, ""};
 }
 
+Result<std::optional<verify::NodeState>> ReadState(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  Result<Bytes> file = ReadFile(path, kMaxStateFile);
+  if (file.status().code() == Code::kNotFound) return std::nullopt;  // the first round
+  if (!file.ok()) return file.status();
+  Result<verify::NodeState> state = verify::ParseNodeState(AsText(*file));
+  if (!state.ok()) return Wrap(state.status(), path);
+  return std::optional(*std::move(state));
+}
+
+Outcome JudgeByPolicy(Session& session, const VerifyOptions& options,
+                      const verify::Evidence& evidence, const Challenge& challenge,
+                      const std::vector<v1::PcrValue>& expected) {
+  Result<verify::Policy> policy = ReadPolicy(options.policy);
+  if (!policy.ok()) return Usage(policy.status());
+  Result<verify::Verifier> verifier = verify::Verifier::Create(*std::move(policy));
+  if (!verifier.ok()) return Usage(Wrap(verifier.status(), options.policy));
+  Result<std::optional<verify::NodeState>> state = ReadState(options.state);
+  if (!state.ok()) return Usage(state.status());
+  verify::Judgement judgement = verifier->Verify(evidence, challenge.nonce, challenge.ak, *state);
+  const verify::Verdict verdict = ExpectPcrs(std::move(judgement.verdict), evidence, expected);
+  if (verdict.trusted && judgement.state && !options.state.empty()) {
+    if (Status written = ReplaceFile(options.state, AsBytes(ToJson(*judgement.state)), kFileMode);
+        !written.ok()) {
+      return Usage(written);
+    }
+  }
+  return Tell(session, verdict);
+}
+
 Outcome RunVerify(Session& session, const VerifyOptions& options) {
   Result<Challenge> challenge = ReadChallenge(options.nonce, options.ak_name, options.ak_file);
   if (!challenge.ok()) return Usage(challenge.status());
@@ -76,8 +114,14 @@ Outcome RunVerify(Session& session, const VerifyOptions& options) {
     return Tell(session, Distrust("MALFORMED", options.evidence + " is not evidence: " +
                                                    Message(evidence.status())));
   }
-  return Tell(session, ExpectPcrs(verify::VerifyQuote(*evidence, challenge->nonce, challenge->ak),
-                                  *evidence, expected));
+  if (Status added = AddLogs(options.boot_log, options.ima_list, *evidence); !added.ok()) {
+    return Usage(added);
+  }
+  if (options.policy.empty()) {
+    return Tell(session, ExpectPcrs(verify::VerifyQuote(*evidence, challenge->nonce, challenge->ak),
+                                    *evidence, expected));
+  }
+  return JudgeByPolicy(session, options, *evidence, *challenge, expected);
 }
 
 // The key that the certification must be about; empty when the user named none.
@@ -134,7 +178,9 @@ void AddVerifyCommands(CLI::App& app, CommandLine& line) {
       "Judges a node's evidence: exit code 0 trusted, 1 not trusted. Needs no daemon",
       "  seaworthyctl verify --evidence evidence.bin --nonce \"$NONCE\" --ak node-17-ak.pem\n"
       "  seaworthyctl verify --evidence evidence.bin --nonce \"$NONCE\" --ak-name 000b... \\\n"
-      "      --expect-pcr sha256:7=65caf8dd...",
+      "      --expect-pcr sha256:7=65caf8dd...\n"
+      "  seaworthyctl verify --evidence evidence.bin --nonce \"$NONCE\" --ak node-17-ak.pem \\\n"
+      "      --policy edge.json --state node-17.state",
       verify, RunVerify);
   command->add_option("--evidence", verify->evidence, "What `seaworthyctl quote --out` wrote")
       ->required()
@@ -145,6 +191,24 @@ void AddVerifyCommands(CLI::App& app, CommandLine& line) {
                    "The value a PCR must have, for example sha256:7=65ca...; may be repeated")
       ->type_name("BANK:PCR=HEX")
       ->allow_extra_args(false);
+  CLI::Option* policy = command->add_option("--policy", verify->policy,
+                                            "Judge by this policy, see `seaworthyctl policy`");
+  policy->type_name("FILE");
+  command
+      ->add_option("--state", verify->state,
+                   "What the last round with this node left; written anew when the node is trusted")
+      ->type_name("FILE")
+      ->needs(policy);
+  command
+      ->add_option("--boot-log", verify->boot_log,
+                   "The node's boot event log, where the evidence has none")
+      ->type_name("FILE")
+      ->needs(policy);
+  command
+      ->add_option("--ima-list", verify->ima_list,
+                   "The node's IMA list, whole, binary or ascii, where the evidence has none")
+      ->type_name("FILE")
+      ->needs(policy);
 
   auto key = std::make_shared<VerifyKeyOptions>();
   command = AddCommand(
