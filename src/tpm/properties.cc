@@ -3,35 +3,13 @@
 #include <map>
 
 #include "seaworthy/status_macros.h"
-#include "tpm/context.h"
+#include "tpm/capability.h"
 #include "tpm/key_template.h"
 
 namespace seaworthy::tpm {
 namespace {
 
 using PropertyMap = std::map<TPM2_PT, std::uint32_t>;
-
-// Calls `take` with each part of a capability's list; `take` returns the property to go on
-// from.
-template <class Take>
-Status ForEachPart(Context& context, TPM2_CAP capability, std::uint32_t first, std::uint32_t count,
-                   Take take) {
-  // More parts than any TPM has; a TPM that never says "no more" must not hold us here.
-  for (int part = 0; part < 64; ++part) {
-    TPMI_YES_NO more = TPM2_NO;
-    TPMS_CAPABILITY_DATA* data = nullptr;
-    RETURN_IF_ERROR(
-        context.Check(Esys_GetCapability(context.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                         capability, first, count, &more, &data),
-                      "TPM2_GetCapability"));
-    const EsysPtr<TPMS_CAPABILITY_DATA> owner(data);
-    if (data->capability != capability) break;
-    const std::uint32_t next = take(data->data);
-    if (more == TPM2_NO || next <= first) break;
-    first = next;
-  }
-  return {};
-}
 
 Status ReadPropertyGroup(Context& context, TPM2_PT group, PropertyMap& properties) {
   return ForEachPart(context, TPM2_CAP_TPM_PROPERTIES, group, TPM2_MAX_TPM_PROPERTIES,

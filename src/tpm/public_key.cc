@@ -7,6 +7,7 @@
 #include "seaworthy/status_macros.h"
 #include "tpm/digest.h"
 #include "tpm/marshal.h"
+#include "tpm/public_key.h"
 
 namespace seaworthy::tpm {
 namespace {
@@ -51,6 +52,30 @@ bool PushEcPoint(OSSL_PARAM_BLD* builder, const TPMT_PUBLIC& area, Bytes& point)
                                           point.size()) == 1;
 }
 
+std::vector<std::string> AttributeNames(TPMA_OBJECT attributes) {
+  // Part 2, 8.3.
+  constexpr std::pair<TPMA_OBJECT, const char*> kNames[] = {
+      {TPMA_OBJECT_FIXEDTPM, "fixedTPM"},
+      {TPMA_OBJECT_STCLEAR, "stClear"},
+      {TPMA_OBJECT_FIXEDPARENT, "fixedParent"},
+      {TPMA_OBJECT_SENSITIVEDATAORIGIN, "sensitiveDataOrigin"},
+      {TPMA_OBJECT_USERWITHAUTH, "userWithAuth"},
+      {TPMA_OBJECT_ADMINWITHPOLICY, "adminWithPolicy"},
+      {TPMA_OBJECT_NODA, "noDA"},
+      {TPMA_OBJECT_ENCRYPTEDDUPLICATION, "encryptedDuplication"},
+      {TPMA_OBJECT_RESTRICTED, "restricted"},
+      {TPMA_OBJECT_DECRYPT, "decrypt"},
+      {TPMA_OBJECT_SIGN_ENCRYPT, "sign"},
+  };
+  std::vector<std::string> names;
+  for (const auto& [bit, name] : kNames) {
+    if ((attributes & bit) != 0) names.emplace_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
 Result<Bytes> SubjectPublicKeyInfo(const TPMT_PUBLIC& area) {
   const BuilderPtr builder(OSSL_PARAM_BLD_new());
   const bool ec = area.type == TPM2_ALG_ECC;
@@ -86,29 +111,14 @@ Result<Bytes> SubjectPublicKeyInfo(const TPMT_PUBLIC& area) {
   return info;
 }
 
-std::vector<std::string> AttributeNames(TPMA_OBJECT attributes) {
-  // Part 2, 8.3.
-  constexpr std::pair<TPMA_OBJECT, const char*> kNames[] = {
-      {TPMA_OBJECT_FIXEDTPM, "fixedTPM"},
-      {TPMA_OBJECT_STCLEAR, "stClear"},
-      {TPMA_OBJECT_FIXEDPARENT, "fixedParent"},
-      {TPMA_OBJECT_SENSITIVEDATAORIGIN, "sensitiveDataOrigin"},
-      {TPMA_OBJECT_USERWITHAUTH, "userWithAuth"},
-      {TPMA_OBJECT_ADMINWITHPOLICY, "adminWithPolicy"},
-      {TPMA_OBJECT_NODA, "noDA"},
-      {TPMA_OBJECT_ENCRYPTEDDUPLICATION, "encryptedDuplication"},
-      {TPMA_OBJECT_RESTRICTED, "restricted"},
-      {TPMA_OBJECT_DECRYPT, "decrypt"},
-      {TPMA_OBJECT_SIGN_ENCRYPT, "sign"},
-  };
-  std::vector<std::string> names;
-  for (const auto& [bit, name] : kNames) {
-    if ((attributes & bit) != 0) names.emplace_back(name);
-  }
-  return names;
+Bytes NameOf(const TPMT_PUBLIC& area) {
+  Bytes name = {static_cast<std::uint8_t>(area.nameAlg >> 8),
+                static_cast<std::uint8_t>(area.nameAlg & 0xff)};
+  const Bytes digest =
+      Digest(HashAlgorithm{area.nameAlg}, {Marshal<Tss2_MU_TPMT_PUBLIC_Marshal>(area)});
+  name.insert(name.end(), digest.begin(), digest.end());
+  return name;
 }
-
-}  // namespace
 
 Result<PublicKey> ReadPublicKey(const WrappedKey& key) {
   Result<TPM2B_PUBLIC> parsed = ParsePublic(key.public_area);
@@ -119,9 +129,7 @@ Result<PublicKey> ReadPublicKey(const WrappedKey& key) {
   ASSIGN_OR_RETURN(result.algorithm, AlgorithmOf(area));
   ASSIGN_OR_RETURN(result.subject_public_key_info, SubjectPublicKeyInfo(area));
   result.public_area = Marshal<Tss2_MU_TPMT_PUBLIC_Marshal>(area);
-  result.name = {TPM2_ALG_SHA256 >> 8, TPM2_ALG_SHA256 & 0xff};
-  const Bytes digest = Digest(HashAlgorithm::kSha256, {result.public_area});
-  result.name.insert(result.name.end(), digest.begin(), digest.end());
+  result.name = NameOf(area);
   result.attributes = AttributeNames(area.objectAttributes);
   return result;
 }

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 namespace seaworthy::testing {
 namespace {
@@ -33,11 +34,38 @@ bool Listens(const std::string& path) {
 
 }  // namespace
 
-SwTpm::SwTpm() { Start(); }
+SwTpm::SwTpm(Maker maker) : maker_(maker) {
+  Manufacture();
+  Start();
+}
 
 SwTpm::~SwTpm() { Kill(); }
 
 std::string SwTpm::tcti() const { return "swtpm:path=" + (root_ / "socket"); }
+
+void SwTpm::Manufacture() {
+  std::filesystem::create_directories(root_ / "state");
+  if (maker_ == Maker::kNone) return;
+  std::filesystem::create_directories(ca_folder());
+  const std::string ca = ca_folder();
+  const std::ofstream no_options(root_ / "ca.options");
+  std::ofstream(root_ / "ca.conf")
+      << "statedir = " << ca << "\nsigningkey = " << ca << "/signkey.pem\nissuercert = " << ca
+      << "/issuercert.pem\ncertserial = " << ca << "/serial\n";
+  std::ofstream(root_ / "setup.conf")
+      << "create_certs_tool = /usr/bin/swtpm_localca\ncreate_certs_tool_config = "
+      << root_ / "ca.conf" << "\ncreate_certs_tool_options = " << root_ / "ca.options" << "\n";
+  // As root it would become the user tss, who may not write here.
+  const std::string as_root = getuid() == 0 ? " --runas root" : "";
+  const std::string line = "swtpm_setup --tpm2 --tpmstate '" + root_ / "state" +
+                           "' --create-ek-cert --pcr-banks sha256 --not-overwrite --config '" +
+                           root_ / "setup.conf" + "'" + as_root + " >'" + root_ / "setup.log" +
+                           "' 2>&1";
+  if (std::system(line.c_str()) != 0) {
+    std::fprintf(stderr, "swtpm_setup failed (is the package swtpm-tools installed?)\n");
+    std::abort();
+  }
+}
 
 void SwTpm::Kill() {
   if (pid_ <= 0) return;
@@ -49,7 +77,6 @@ void SwTpm::Kill() {
 void SwTpm::Start() {
   const std::string socket_path = root_ / "socket";
   const std::string state = root_ / "state";
-  std::filesystem::create_directories(state);
   std::filesystem::remove(socket_path);
   const std::string server = "type=unixio,path=" + socket_path;
   // Where tss2's swtpm TCTI looks for the control channel.
@@ -79,11 +106,12 @@ void SwTpm::Start() {
 void SwTpm::Replace() {
   Kill();
   std::filesystem::remove_all(root_ / "state");
+  Manufacture();
   Start();
 }
 
-void SwTpm::Pause() { kill(pid_, SIGSTOP); }
+void SwTpm::Pause() const { kill(pid_, SIGSTOP); }
 
-void SwTpm::Resume() { kill(pid_, SIGCONT); }
+void SwTpm::Resume() const { kill(pid_, SIGCONT); }
 
 }  // namespace seaworthy::testing

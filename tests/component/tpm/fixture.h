@@ -18,7 +18,9 @@ namespace seaworthy::tpm {
 
 class TpmTest : public ::testing::Test {
  protected:
-  TpmTest() { Reopen(); }
+  explicit TpmTest(testing::SwTpm::Maker maker = testing::SwTpm::Maker::kNone) : swtpm_(maker) {
+    Reopen();
+  }
 
   void Reopen() {
     broker_.reset();
