@@ -2,9 +2,11 @@
 // and links the messages. Not installed.
 #pragma once
 
+#include "seaworthy/enrolment.h"
 #include "seaworthy/verify.h"
 
 namespace seaworthy::v1 {
+class Endorsement;
 class Evidence;
 class KeyCertification;
 }  // namespace seaworthy::v1
@@ -19,5 +21,6 @@ void ToMessage(const KeyCertification& certification, v1::KeyCertification& mess
 // that is not known becomes 0, which they refuse.
 Evidence FromMessage(const v1::Evidence& message);
 KeyCertification FromMessage(const v1::KeyCertification& message);
+Endorsement FromMessage(const v1::Endorsement& message);
 
 }  // namespace seaworthy::verify

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "seaworthy/enrolment.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/v1/attestation.pb.h"
 #include "seaworthy/v1/key.pb.h"
@@ -87,6 +88,24 @@ KeyCertification FromMessage(const v1::KeyCertification& message) {
           .ak_public = ToBytes(message.ak_public()),
           .attested = ToBytes(message.attested()),
           .signature = ToBytes(message.signature())};
+}
+
+Endorsement FromMessage(const v1::Endorsement& message) {
+  Endorsement endorsement;
+  for (const v1::EndorsementKey& key : message.endorsement_keys()) {
+    endorsement.keys.push_back({ToBytes(key.public_area()), ToBytes(key.certificate())});
+  }
+  for (const std::string& certificate : message.certificate_chain()) {
+    endorsement.chain.push_back(ToBytes(certificate));
+  }
+  endorsement.ak_public = ToBytes(message.attestation_key().public_area());
+  return endorsement;
+}
+
+Result<Endorsement> ParseEndorsement(ByteView serialized) {
+  v1::Endorsement message;
+  RETURN_IF_ERROR(Parse(serialized, "Endorsement", message));
+  return FromMessage(message);
 }
 
 Result<Evidence> ParseEvidence(ByteView serialized) {

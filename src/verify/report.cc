@@ -22,6 +22,11 @@ void Report::Failed(std::string_view code, std::string sentence, std::string exp
                                .sentence = std::move(sentence)});
 }
 
+std::size_t Report::failures() const {
+  return static_cast<std::size_t>(
+      std::ranges::count(verdict_.findings, Severity::kFailure, &Finding::severity));
+}
+
 Verdict Report::BrokenOff() && {
   verdict_.trusted = false;
   return std::move(verdict_);
@@ -29,8 +34,7 @@ Verdict Report::BrokenOff() && {
 
 Verdict Report::Complete(const ClockInfo& clock) && {
   verdict_.clock = clock;
-  verdict_.trusted =
-      std::ranges::count(verdict_.findings, Severity::kFailure, &Finding::severity) == 0;
+  verdict_.trusted = failures() == 0;
   return std::move(verdict_);
 }
 

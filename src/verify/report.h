@@ -15,6 +15,8 @@ class Report {
               std::string found = {});
   void Add(Finding finding) { verdict_.findings.push_back(std::move(finding)); }
 
+  std::size_t failures() const;
+
   // The verdict after checks that broke off: never trusted.
   Verdict BrokenOff() &&;
   // The verdict after all checks: trusted when none failed.

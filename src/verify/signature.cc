@@ -1,9 +1,11 @@
 #include "verify/signature.h"
 
+#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/param_build.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <tss2/tss2_tpm2_types.h>
 
@@ -15,6 +17,7 @@
 namespace seaworthy::verify {
 namespace {
 
+using BioPtr = CPtr<BIO, BIO_free_all>;
 using BignumPtr = CPtr<BIGNUM, BN_free>;
 using ParamBuilderPtr = CPtr<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using ParamsPtr = CPtr<OSSL_PARAM, OSSL_PARAM_free>;
@@ -156,6 +159,17 @@ bool Matches(EVP_PKEY* key, const Signature& signature, ByteView digest) {
 Result<EvpPkeyPtr> ToOpenssl(const PublicArea& key) {
   const QuietOpenssl quiet;
   return key.type == TPM2_ALG_RSA ? ToRsa(key) : ToEc(key);
+}
+
+Result<std::string> ToPem(EVP_PKEY* key) {
+  const QuietOpenssl quiet;
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  char* text = nullptr;
+  if (bio == nullptr || PEM_write_bio_PUBKEY(bio.get(), key) != 1) {
+    return Fail(Code::kInternal, "OPENSSL", "PEM_write_bio_PUBKEY failed");
+  }
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return std::string(text, static_cast<std::size_t>(size));
 }
 
 Status CheckSignature(const PublicArea& key, const Signature& signature, ByteView message) {

@@ -25,6 +25,9 @@ class QuietOpenssl {
 // a point on P-256, P-384 or P-521.
 Result<EvpPkeyPtr> ToOpenssl(const PublicArea& key);
 
+// SubjectPublicKeyInfo, PEM.
+Result<std::string> ToPem(EVP_PKEY* key);
+
 // PERMISSION_DENIED, reason SIGNATURE_INVALID, with a message that says why the signature is
 // not one over `message` by this key in its own scheme and hash.
 Status CheckSignature(const PublicArea& key, const Signature& signature, ByteView message);

@@ -53,24 +53,6 @@ void CheckAkName(ByteView ak_public, const EnrolledKey& ak, Report& report) {
   }
 }
 
-void CheckAkSuitable(const PublicArea& key, Report& report) {
-  if ((key.attributes & kAkAttributes) != kAkAttributes) {
-    report.Failed("AK_UNSUITABLE",
-                  "The attestation key is not a restricted signing key that was made in its TPM "
-                  "and cannot leave it.",
-                  AttributeNames(kAkAttributes), AttributeNames(key.attributes));
-  } else if (CollisionResistant(key.scheme_hash) == nullptr) {
-    report.Failed("AK_UNSUITABLE",
-                  "The attestation key is not bound to a signature scheme with an acceptable hash.",
-                  "sha256, sha384 or sha512",
-                  key.scheme_hash == 0 ? "none" : HashName(key.scheme_hash));
-  } else {
-    report.Passed("AK_SUITABLE",
-                  "The attestation key lives in a TPM, signs only what that TPM itself made, and "
-                  "cannot leave it.");
-  }
-}
-
 bool CheckOrigin(const SignedStatement& statement, std::uint16_t type, Report& report) {
   const Result<AttestHeader> header = ParseAttestHeader(statement.attested);
   if (!header.ok()) {
@@ -111,6 +93,24 @@ void CheckNonce(ByteView expected, ByteView found, Report& report) {
 }
 
 }  // namespace
+
+void CheckAkSuitable(const PublicArea& key, Report& report) {
+  if ((key.attributes & kAkAttributes) != kAkAttributes) {
+    report.Failed("AK_UNSUITABLE",
+                  "The attestation key is not a restricted signing key that was made in its TPM "
+                  "and cannot leave it.",
+                  AttributeNames(kAkAttributes), AttributeNames(key.attributes));
+  } else if (CollisionResistant(key.scheme_hash) == nullptr) {
+    report.Failed("AK_UNSUITABLE",
+                  "The attestation key is not bound to a signature scheme with an acceptable hash.",
+                  "sha256, sha384 or sha512",
+                  key.scheme_hash == 0 ? "none" : HashName(key.scheme_hash));
+  } else {
+    report.Passed("AK_SUITABLE",
+                  "The attestation key lives in a TPM, signs only what that TPM itself made, and "
+                  "cannot leave it.");
+  }
+}
 
 std::optional<CheckedStatement> CheckStatement(const SignedStatement& statement, std::uint16_t type,
                                                ByteView nonce, const EnrolledKey& ak,

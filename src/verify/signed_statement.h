@@ -20,6 +20,9 @@ struct CheckedStatement {
   std::uint16_t hash = 0;  // of the attestation key's scheme
 };
 
+// Whether the key is one that a TPM made, keeps, and signs with only what the TPM itself made.
+void CheckAkSuitable(const PublicArea& key, Report& report);
+
 // Checks the attestation key, the signature, TPM_GENERATED, that the statement is of `type`
 // (TPM_ST_ATTEST_*), and the nonce. nullopt when what comes after has nothing to stand on; a
 // failure is in the report then.

@@ -1,5 +1,3 @@
-#include <openssl/bio.h>
-#include <openssl/pem.h>
 #include <tss2/tss2_tpm2_types.h>
 
 #include <algorithm>
@@ -10,8 +8,6 @@
 
 namespace seaworthy::verify {
 namespace {
-
-using BioPtr = CPtr<BIO, BIO_free_all>;
 
 // The "serialized" form of PCRs is tss2's structures as they lie in memory, each in its full
 // size and little-endian: a TPML_PCR_SELECTION, the number of TPML_DIGESTs, then these.
@@ -57,18 +53,6 @@ void AppendDigests(const std::vector<const Bytes*>& digests, Bytes& out) {
   }
 }
 
-Result<std::string> ToPem(const PublicArea& area) {
-  ASSIGN_OR_RETURN(const EvpPkeyPtr key, ToOpenssl(area));
-  const QuietOpenssl quiet;
-  const BioPtr bio(BIO_new(BIO_s_mem()));
-  char* text = nullptr;
-  if (bio == nullptr || PEM_write_bio_PUBKEY(bio.get(), key.get()) != 1) {
-    return Fail(Code::kInternal, "OPENSSL", "PEM_write_bio_PUBKEY failed");
-  }
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return std::string(text, static_cast<std::size_t>(size));
-}
-
 }  // namespace
 
 Result<Tpm2ToolsFiles> ToTpm2Tools(const Evidence& evidence) {
@@ -88,7 +72,8 @@ Result<Tpm2ToolsFiles> ToTpm2Tools(const Evidence& evidence) {
                 "tpm2-tools take at most 256 PCR values in one quote");
   }
   Tpm2ToolsFiles files;
-  ASSIGN_OR_RETURN(files.ak_pem, ToPem(ak));
+  ASSIGN_OR_RETURN(const EvpPkeyPtr key, ToOpenssl(ak));
+  ASSIGN_OR_RETURN(files.ak_pem, ToPem(key.get()));
   files.message = evidence.quoted;
   files.signature = evidence.signature;
   AppendSelections(quote.pcrs, files.pcrs);

@@ -46,6 +46,13 @@ bool HasSchemeHash(std::uint16_t scheme) {
   return scheme == TPM2_ALG_RSASSA || scheme == TPM2_ALG_RSAPSS || scheme == TPM2_ALG_ECDSA;
 }
 
+void ReadSymmetric(const TPMT_SYM_DEF_OBJECT& symmetric, PublicArea& key) {
+  key.symmetric = symmetric.algorithm;
+  if (symmetric.algorithm == TPM2_ALG_NULL) return;
+  key.symmetric_bits = symmetric.keyBits.sym;
+  key.symmetric_mode = symmetric.mode.sym;
+}
+
 std::vector<PcrBank> ToBanks(const TPML_PCR_SELECTION& list) {
   std::vector<PcrBank> banks;
   for (std::uint32_t i = 0; i < list.count; ++i) {
@@ -73,6 +80,7 @@ Result<PublicArea> ParsePublicArea(ByteView marshalled) {
     const TPMS_RSA_PARMS& rsa = area.parameters.rsaDetail;
     key.scheme = rsa.scheme.scheme;
     if (HasSchemeHash(key.scheme)) key.scheme_hash = rsa.scheme.details.anySig.hashAlg;
+    ReadSymmetric(rsa.symmetric, key);
     key.key_bits = rsa.keyBits;
     key.exponent = rsa.exponent;
     key.modulus = ToBytes(area.unique.rsa, area.unique.rsa.buffer);
@@ -80,6 +88,7 @@ Result<PublicArea> ParsePublicArea(ByteView marshalled) {
     const TPMS_ECC_PARMS& ecc = area.parameters.eccDetail;
     key.scheme = ecc.scheme.scheme;
     if (HasSchemeHash(key.scheme)) key.scheme_hash = ecc.scheme.details.anySig.hashAlg;
+    ReadSymmetric(ecc.symmetric, key);
     key.curve = ecc.curveID;
     key.x = ToBytes(area.unique.ecc.x, area.unique.ecc.x.buffer);
     key.y = ToBytes(area.unique.ecc.y, area.unique.ecc.y.buffer);

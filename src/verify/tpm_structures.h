@@ -19,6 +19,9 @@ struct PublicArea {
   std::uint32_t attributes = 0;   // TPMA_OBJECT
   std::uint16_t scheme = 0;       // TPM_ALG_NULL when the key has none
   std::uint16_t scheme_hash = 0;  // 0 when the scheme has none
+  std::uint16_t symmetric = 0;    // of a storage key; TPM_ALG_NULL when the key is none
+  std::uint16_t symmetric_bits = 0;
+  std::uint16_t symmetric_mode = 0;
   // RSA
   std::uint16_t key_bits = 0;
   std::uint32_t exponent = 0;  // 0 stands for 65537

@@ -156,6 +156,16 @@ def main():
         "seaworthy_node_state": 1, "ak_name": "000b", "clock_ms": 1, "reset_count": 2,
         "restart_count": 3, "ima_entries": 4,
         "ima_pcrs": [{"bank": 11, "padded_sha1": False, "value": "22" * 32}]}).encode())
+    for folder in (CAPTURES / "ovmf-direct", CAPTURES / "seabios-direct"):
+        read = lambda name: (folder / name).read_bytes()
+        certificate = read("ek.cert.der")
+        key = field(1, read("ek.pub.tpmt")) + field(3, certificate)
+        offer = field(1, key) + field(3, field(1, read("ak.pub.tpmt")))
+        write("verify_endorsement", folder.name, offer)
+        write("verify_endorsement", f"{folder.name}-certificate", certificate)
+        padded = field(1, read("ek.pub.tpmt")) + field(3, certificate + bytes(100))
+        write("verify_endorsement", f"{folder.name}-padded-with-chain",
+              field(1, padded) + field(2, certificate) + field(3, field(1, read("ak.pub.tpmt"))))
 
     ecc = (CAPTURES / "swtpm-ecdsa-p256/key.pub.tpmt").read_bytes()
     write("tpm_tss2_pem", "ecc", tss2_pem(ecc))
