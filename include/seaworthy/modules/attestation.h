@@ -1,5 +1,6 @@
-// The attestation module: the attestation key, quotes, certifications of keys. The key is made
-// in the TPM when first needed and kept, wrapped, in "<state>/attestation/ak.pem".
+// The attestation module: the attestation key, quotes, certifications of keys, enrolment. The key
+// is made in the TPM when first needed and kept, wrapped, in "<state>/attestation/ak.pem"; the
+// certificate that somebody issued for it lies beside it in "ak-cert.pem".
 #pragma once
 
 #include <mutex>
@@ -9,6 +10,7 @@
 #include "seaworthy/directory.h"
 #include "seaworthy/events.h"
 #include "seaworthy/module.h"
+#include "seaworthy/tpm/endorsement.h"
 #include "seaworthy/tpm/quote.h"
 #include "seaworthy/verify.h"
 
@@ -32,6 +34,23 @@ class Attestation final : public Module {
   // Made when absent. FAILED_PRECONDITION (AK_DAMAGED) when its file is not what it should be;
   // the file is left as it is.
   Result<tpm::PublicKey> AttestationKey(Deadline deadline);
+
+  // The chain, PEM, leaf first; empty when none is installed. FAILED_PRECONDITION
+  // (AK_CERTIFICATE_DAMAGED) when the file is not one for this key.
+  Result<std::string> AttestationCertificate(const tpm::PublicKey& ak) const;
+  // INVALID_ARGUMENT with the reasons of tls::CheckChain, or CERTIFICATE_KEY_MISMATCH; what was
+  // there stays then.
+  Result<tpm::PublicKey> InstallCertificate(Deadline deadline, const std::string& chain_pem);
+
+  // What a verifier makes a credential from.
+  struct Identity {
+    tpm::Endorsement endorsement;
+    tpm::PublicKey ak;
+  };
+  Result<Identity> Endorsement(Deadline deadline);
+  // The secret in a credential for this attestation key; see tpm/endorsement.h.
+  Result<Bytes> ActivateCredential(Deadline deadline, ByteView ek_name,
+                                   const tpm::Credential& credential);
 
   std::string_view name() const override { return "attestation"; }
   Status Start() override;

@@ -30,6 +30,27 @@ Result<std::vector<tpm::PcrSelection>> Selections(const v1::QuoteRequest& reques
   return selections;
 }
 
+void ToMessage(const tpm::PublicKey& ak, v1::AttestationKey& message) {
+  message.set_public_area(ak.public_area.data(), ak.public_area.size());
+  message.set_public_key_pem(tls::PublicKeyPem(ak.subject_public_key_info));
+  message.set_tpm_name(Hex(ak.name));
+}
+
+void ToMessage(const Attestation::Identity& identity, v1::Endorsement& message) {
+  for (const tpm::EndorsementKey& key : identity.endorsement.keys) {
+    v1::EndorsementKey& added = *message.add_endorsement_keys();
+    added.set_public_area(key.public_area.data(), key.public_area.size());
+    added.set_tpm_name(Hex(key.name));
+    added.set_certificate(key.certificate.data(), key.certificate.size());
+  }
+  for (const Bytes& certificate : identity.endorsement.chain) {
+    message.add_certificate_chain(certificate.data(), certificate.size());
+  }
+  ToMessage(identity.ak, *message.mutable_attestation_key());
+}
+
+Bytes ToBytes(const std::string& field) { return {field.begin(), field.end()}; }
+
 class Service final : public v1::AttestationService::Service {
  public:
   Service(Attestation& attestation, const rpc::Gate& gate)
@@ -42,10 +63,7 @@ class Service final : public v1::AttestationService::Service {
                       [&](const rpc::Call& call) -> Status {
                         ASSIGN_OR_RETURN(const tpm::PublicKey ak,
                                          attestation_.AttestationKey(call.deadline));
-                        response->set_public_area(ak.public_area.data(), ak.public_area.size());
-                        response->set_public_key_pem(tls::PublicKeyPem(ak.subject_public_key_info));
-                        response->set_tpm_name(Hex(ak.name));
-                        return {};
+                        return Tell(ak, *response);
                       });
   }
 
@@ -62,7 +80,55 @@ class Service final : public v1::AttestationService::Service {
                       });
   }
 
+  grpc::Status GetEndorsement(grpc::ServerContext* context,
+                              const v1::GetEndorsementRequest* /*request*/,
+                              v1::Endorsement* response) override {
+    return rpc::Serve(gate_, *context, "seaworthy.v1.AttestationService.GetEndorsement", "",
+                      [&](const rpc::Call& call) -> Status {
+                        ASSIGN_OR_RETURN(const Attestation::Identity identity,
+                                         attestation_.Endorsement(call.deadline));
+                        ToMessage(identity, *response);
+                        return {};
+                      });
+  }
+
+  grpc::Status ActivateCredential(grpc::ServerContext* context,
+                                  const v1::ActivateCredentialRequest* request,
+                                  v1::ActivateCredentialResponse* response) override {
+    return rpc::Serve(gate_, *context, "seaworthy.v1.AttestationService.ActivateCredential", "",
+                      [&](const rpc::Call& call) -> Status {
+                        const tpm::Credential credential{ToBytes(request->credential_blob()),
+                                                         ToBytes(request->encrypted_secret())};
+                        ASSIGN_OR_RETURN(const Bytes secret,
+                                         attestation_.ActivateCredential(
+                                             call.deadline,
+                                             AsBytes(request->endorsement_key_name()), credential));
+                        response->set_secret(secret.data(), secret.size());
+                        return {};
+                      });
+  }
+
+  grpc::Status InstallAttestationCertificate(
+      grpc::ServerContext* context, const v1::InstallAttestationCertificateRequest* request,
+      v1::AttestationKey* response) override {
+    return rpc::Serve(
+        gate_, *context, "seaworthy.v1.AttestationService.InstallAttestationCertificate", "",
+        [&](const rpc::Call& call) -> Status {
+          ASSIGN_OR_RETURN(
+              const tpm::PublicKey ak,
+              attestation_.InstallCertificate(call.deadline, request->certificate_chain_pem()));
+          return Tell(ak, *response);
+        });
+  }
+
  private:
+  Status Tell(const tpm::PublicKey& ak, v1::AttestationKey& message) const {
+    ToMessage(ak, message);
+    ASSIGN_OR_RETURN(const std::string certificate, attestation_.AttestationCertificate(ak));
+    message.set_certificate_chain_pem(certificate);
+    return {};
+  }
+
   Attestation& attestation_;
   const rpc::Gate& gate_;
 };
