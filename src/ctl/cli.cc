@@ -115,6 +115,7 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandLine& line) {
   AddNodeCommands(*app, line);
   AddKeyCommands(*app, line);
   AddAttestationCommands(*app, line);
+  AddEnrolCommands(*app, line);
   AddVerifyCommands(*app, line);
   AddPolicyCommands(*app, line);
   AddCompletionCommand(*app, line);

@@ -26,6 +26,7 @@ void AddNodeCommands(CLI::App& app, CommandLine& line);
 void AddKeyCommands(CLI::App& app, CommandLine& line);
 void AddKeyUseCommands(CLI::App& key, CommandLine& line);
 void AddAttestationCommands(CLI::App& app, CommandLine& line);
+void AddEnrolCommands(CLI::App& app, CommandLine& line);
 void AddVerifyCommands(CLI::App& app, CommandLine& line);
 void AddPolicyCommands(CLI::App& app, CommandLine& line);
 void AddCompletionCommand(CLI::App& app, CommandLine& line);

@@ -16,6 +16,34 @@ std::string Dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string_view SeverityName(verify::Severity severity) {
+  switch (severity) {
+    case verify::Severity::kFailure:
+      return "FAILURE";
+    case verify::Severity::kWarning:
+      return "WARNING";
+    default:
+      return "INFO";
+  }
+}
+
+Json ToArray(const std::vector<verify::Finding>& list) {
+  Json findings = Json::array();
+  for (const verify::Finding& finding : list) {
+    Json& item = findings.emplace_back(Json{
+        {"code", finding.code},
+        {"severity", SeverityName(finding.severity)},
+        {"expected", finding.expected},
+        {"found", finding.found},
+        {"sentence", finding.sentence},
+    });
+    if (finding.pcr) item["pcr"] = *finding.pcr;
+    if (finding.entry) item["entry"] = std::to_string(*finding.entry);
+    if (!finding.file.empty()) item["file"] = finding.file;
+  }
+  return findings;
+}
+
 }  // namespace
 
 std::string ToJson(const google::protobuf::Message& message, bool indented) {
@@ -30,39 +58,11 @@ std::string ToJson(const google::protobuf::Message& message, bool indented) {
   return json;
 }
 
-namespace {
-
-std::string_view SeverityName(verify::Severity severity) {
-  switch (severity) {
-    case verify::Severity::kFailure:
-      return "FAILURE";
-    case verify::Severity::kWarning:
-      return "WARNING";
-    default:
-      return "INFO";
-  }
-}
-
-}  // namespace
-
 // 64-bit numbers as strings, as protobuf has them: many readers of JSON keep 53 bits.
 std::string ToJson(const verify::Verdict& verdict) {
-  Json findings = Json::array();
-  for (const verify::Finding& finding : verdict.findings) {
-    Json& item = findings.emplace_back(Json{
-        {"code", finding.code},
-        {"severity", SeverityName(finding.severity)},
-        {"expected", finding.expected},
-        {"found", finding.found},
-        {"sentence", finding.sentence},
-    });
-    if (finding.pcr) item["pcr"] = *finding.pcr;
-    if (finding.entry) item["entry"] = std::to_string(*finding.entry);
-    if (!finding.file.empty()) item["file"] = finding.file;
-  }
   const verify::ClockInfo& clock = verdict.clock;
   return Dump({{"trusted", verdict.trusted},
-               {"findings", findings},
+               {"findings", ToArray(verdict.findings)},
                {"clock",
                 {{"clock_ms", std::to_string(clock.clock_ms)},
                  {"reset_count", clock.reset_count},
@@ -77,6 +77,19 @@ std::string PolicyJson(const std::string& path, const verify::Policy& policy) {
                {"pcrs", policy.pcrs.size()},
                {"files", policy.ima.files.size()},
                {"keys", policy.ima.keys.size()}},
+              kIndent);
+}
+
+std::string ToJson(const verify::EndorsementVerdict& verdict) {
+  const Result<Bytes> ek_name = verify::NameOf(verdict.ek_public);
+  return Dump({{"trusted", verdict.trusted},
+               {"findings", ToArray(verdict.findings)},
+               {"tpm",
+                {{"manufacturer", verdict.tpm.manufacturer},
+                 {"model", verdict.tpm.model},
+                 {"firmware", verdict.tpm.firmware}}},
+               {"ek_name", ek_name.ok() ? Hex(*ek_name) : ""},
+               {"ak_name", Hex(verdict.ak.name)}},
               kIndent);
 }
 

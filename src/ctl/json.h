@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ctl/outcome.h"
+#include "seaworthy/enrolment.h"
 #include "seaworthy/policy.h"
 #include "seaworthy/verify.h"
 
@@ -17,6 +18,7 @@ namespace seaworthy::ctl {
 std::string ToJson(const google::protobuf::Message& message, bool indented);
 
 std::string ToJson(const verify::Verdict& verdict);
+std::string ToJson(const verify::EndorsementVerdict& verdict);
 
 // {"policy", "pcrs", "files", "keys"}: how many of each the policy of that file has.
 std::string PolicyJson(const std::string& path, const verify::Policy& policy);

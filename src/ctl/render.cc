@@ -97,6 +97,20 @@ std::string RenderAttestationKey(const v1::AttestationKey& key) {
   return "TPM name: " + Printable(key.tpm_name()) + "\n" + PrintableLines(key.public_key_pem());
 }
 
+std::string RenderEndorsement(const v1::Endorsement& endorsement) {
+  Rows rows;
+  for (const v1::EndorsementKey& key : endorsement.endorsement_keys()) {
+    rows.push_back({"endorsement key", Printable(key.tpm_name())});
+    rows.push_back({"  certificate", key.certificate().empty()
+                                         ? "none in the TPM"
+                                         : std::to_string(key.certificate().size()) + " bytes"});
+  }
+  rows.push_back({"chain", std::to_string(endorsement.certificate_chain_size()) +
+                               " certificates of its maker in the TPM"});
+  rows.push_back({"attestation key", Printable(endorsement.attestation_key().tpm_name())});
+  return Align(rows);
+}
+
 std::string RenderQuote(const v1::Evidence& evidence) {
   Rows rows;
   for (const v1::PcrValue& pcr : evidence.pcrs()) {

@@ -21,6 +21,7 @@ std::string RenderKey(const v1::Key& key, const Style& style);
 std::string RenderKeys(const v1::ListKeysResponse& keys, const Style& style);
 
 std::string RenderAttestationKey(const v1::AttestationKey& key);
+std::string RenderEndorsement(const v1::Endorsement& endorsement);
 std::string RenderQuote(const v1::Evidence& evidence);
 
 // A line for each check and, last, "trusted" or "NOT trusted: " and the codes that failed.

@@ -244,13 +244,26 @@ refused "TPM2_Duplicate is refused by the TPM itself" "Esys_Duplicate\\(0x" \
   -r "$ROOT/stolen" -s "$ROOT/seed"
 tpm2_flushcontext -Q "$ROOT/session.ctx"
 
+step "A backend enrols the node: its attestation key is in a TPM of a known maker"
+mkdir "$ROOT/vendors"
+cp "$ROOT"/ca/*cert.pem "$ROOT/vendors"
+show ctl enrol offer --out "$ROOT/offer"
+show "$CTL" enrol challenge --offer "$ROOT/offer" --roots "$ROOT/vendors" --out "$ROOT/challenge" \
+  --pending "$ROOT/pending"
+show ctl enrol answer --challenge "$ROOT/challenge" --out "$ROOT/answer"
+show "$CTL" enrol finish --pending "$ROOT/pending" --answer "$ROOT/answer" --out "$ROOT/ak.pem"
+[[ $(head -1 "$ROOT/ak.pem") == $(ctl ak | head -1) ]] || fail "the enrolled key is not the node's"
+good "from here on the backend knows the node by this key alone"
+openssl rand -hex 32 >"$ROOT/wrong"
+refused "an answer that only the right TPM could give is needed" "SECRET_MISMATCH" \
+  "$CTL" enrol finish --pending "$ROOT/pending" --answer "$ROOT/wrong" --out "$ROOT/no.pem"
+
 step "A throwaway CA certifies it"
 show ctl key csr tls --subject "CN=node.example,O=Demo" --dns node.example --out "$ROOT/tls.csr"
 openssl req -in "$ROOT/tls.csr" -verify -noout 2>&1 | grep -q "verify OK" ||
   fail "openssl does not accept the request's signature"
 good "openssl accepts the request: it is signed by the key in the TPM"
 NONCE=$(openssl rand -hex 32)
-ctl ak --out "$ROOT/ak.pem" >/dev/null
 ctl key certify tls --nonce "$NONCE" --out "$ROOT/tls.cert.bin" >/dev/null
 say "before it signs, the CA asks for proof that the key lives in the TPM it knows:"
 show "$CTL" verify-key --certification "$ROOT/tls.cert.bin" --nonce "$NONCE" --ak "$ROOT/ak.pem" \

@@ -1,14 +1,10 @@
 // seaworthyctl and seaworthyd as an operator runs them, on a software TPM; openssl and
 // tpm2-tools say whether what comes out is what it should be.
 #include <gmock/gmock.h>
-#include <poll.h>
 
-#include <chrono>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
-#include "component/ctl/program.h"
-#include "support/sw_tpm.h"
+#include "component/ctl/node.h"
 
 namespace seaworthy::testing {
 namespace {
@@ -21,51 +17,6 @@ using ::testing::StartsWith;
 
 const std::string kNonce(64, 'a');
 const std::string kOtherNonce(64, 'b');
-
-using Words = std::vector<std::string>;
-
-class Node {
- public:
-  Node() {
-    std::ofstream(root_ / "config.toml")
-        << "[node]\nstate_dir = \"" << root_ / "state" << "\"\n[tpm]\ntcti = \"" << tpm_.tcti()
-        << "\"\n[local]\nadmin_socket = \"" << root_ / "admin/s" << "\"\nread_socket = \""
-        << root_ / "read/s" << "\"\nread_group = \"\"\n[audit]\nfile = \"" << root_ / "audit/log"
-        << "\"\n";
-    pid_ = Start({SEAWORTHYD, "--config", root_ / "config.toml"}, root_ / "out", root_ / "err");
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (Ctl({"status"}).exit != 0) {
-      if (std::chrono::steady_clock::now() > deadline) {
-        ADD_FAILURE() << "seaworthyd did not start: " << Content(root_ / "err");
-        break;
-      }
-      poll(nullptr, 0, 20);
-    }
-  }
-  ~Node() {
-    if (pid_ > 0) {
-      kill(pid_, SIGTERM);
-      waitpid(pid_, nullptr, 0);
-    }
-  }
-
-  Ran Ctl(Words arguments, const std::string& socket = "admin/s") const {
-    arguments.insert(arguments.begin(), {SEAWORTHYCTL, "--socket", root_ / socket});
-    return RunProgram(arguments);
-  }
-  nlohmann::json Json(Words arguments) const {
-    arguments.insert(arguments.end(), {"--output", "json"});
-    const Ran ran = Ctl(std::move(arguments));
-    EXPECT_EQ(ran.exit, 0) << ran.err;
-    return nlohmann::json::parse(ran.out, nullptr, false);
-  }
-  std::string operator/(std::string_view name) const { return root_ / name; }
-
- private:
-  TempRoot root_;
-  SwTpm tpm_;
-  pid_t pid_ = -1;
-};
 
 class ProgramTest : public ::testing::Test {
  protected:
