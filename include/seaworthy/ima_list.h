@@ -14,6 +14,10 @@
 
 namespace seaworthy::verify {
 
+// Where the kernel measures into unless its policy says otherwise, and the name of its first entry.
+inline constexpr std::uint32_t kImaPcr = 10;
+inline constexpr std::string_view kBootAggregate = "boot_aggregate";
+
 // One entry of the binary list. The views are into the bytes it was read from.
 struct ImaEntry {
   std::uint64_t number = 0;  // the kernel's order, from 0

@@ -43,6 +43,9 @@ struct KeyCertification {
   Bytes signature;   // TPMT_SIGNATURE
 };
 
+// Of a serialized message; protobuf takes 2 GiB at most, a list of a million entries has 130 MiB.
+inline constexpr std::size_t kMaxMessage = std::size_t{512} << 20;
+
 // The serialized messages. INVALID_ARGUMENT, reason MALFORMED, when the bytes are not one or
 // are over 512 MiB.
 Result<Evidence> ParseEvidence(ByteView serialized);

@@ -175,9 +175,7 @@ Outcome RunFinish(Session& session, const FinishOptions& options) {
       return Usage(Wrap(status, "cannot write the attestation key"));
     }
   }
-  session.terminal().out << (session.json() ? ToJson(verdict) + "\n"
-                                            : RenderVerdict(verdict, session.style()));
-  return {verdict.trusted ? ExitCode::kDone : ExitCode::kNo, {}, ""};
+  return session.Tell(verdict);
 }
 
 Outcome RunInstall(Session& session, const InstallOptions& options) {

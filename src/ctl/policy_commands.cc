@@ -9,7 +9,6 @@
 namespace seaworthy::ctl {
 namespace {
 
-constexpr std::size_t kMaxEvidenceFile = std::size_t{512} << 20;
 constexpr mode_t kFileMode = 0644;
 
 struct LearnOptions {
@@ -57,7 +56,7 @@ Outcome RunLearn(Session& session, const LearnOptions& options) {
   Result<std::vector<v1::PcrSelection>> pcrs = ParsePcrSelections(options.pcrs);
   if (!pcrs.ok()) return Usage(pcrs.status());
   if (pcrs->size() != 1) return Usage("--pcrs: takes one list of PCRs, for all quoted banks");
-  Result<Bytes> file = ReadFile(options.evidence, kMaxEvidenceFile);
+  Result<Bytes> file = ReadFile(options.evidence, verify::kMaxMessage);
   if (!file.ok()) return Usage(file.status());
   Result<verify::Evidence> evidence = verify::ParseEvidence(*file);
   if (!evidence.ok()) return Usage(Wrap(evidence.status(), options.evidence));

@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxPolicyFile = std::size_t{256} << 20;
-constexpr std::uint32_t kImaPcr = 10;
 constexpr std::size_t kMaxImaFile = std::size_t{1} << 30;
 // Debian has merged these into /usr; its packages still name them, the kernel does not.
 constexpr std::string_view kMerged[] = {"/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/"};
@@ -77,7 +76,7 @@ Status AddLogs(const std::string& boot_log, const std::string& ima_list,
   if (ima_list.empty()) return {};
   ASSIGN_OR_RETURN(evidence.ima_list, ReadImaList(ima_list));
   evidence.ima_first = 0;
-  const auto pcr10 = std::ranges::find(evidence.pcrs, kImaPcr, &verify::PcrValue::index);
+  const auto pcr10 = std::ranges::find(evidence.pcrs, verify::kImaPcr, &verify::PcrValue::index);
   if (pcr10 == evidence.pcrs.end()) return {};
   if (const auto size = verify::QuotedPrefix(evidence.ima_list, pcr10->bank, pcr10->digest)) {
     evidence.ima_list.resize(*size);

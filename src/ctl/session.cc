@@ -1,6 +1,7 @@
 #include "ctl/session.h"
 
 #include "ctl/json.h"
+#include "ctl/render.h"
 #include "seaworthy/directory.h"
 
 namespace seaworthy::ctl {
@@ -30,6 +31,11 @@ Outcome Session::Deliver(const google::protobuf::Message& message, const std::st
   }
   Answer(message, "wrote " + what + " to " + Printable(file) + "\n");
   return {};
+}
+
+Outcome Session::Tell(const verify::Verdict& verdict) {
+  terminal_.out << (json() ? ToJson(verdict) + "\n" : RenderVerdict(verdict, style()));
+  return {verdict.trusted ? ExitCode::kDone : ExitCode::kNo, {}, ""};
 }
 
 }  // namespace seaworthy::ctl

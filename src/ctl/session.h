@@ -11,6 +11,7 @@
 #include "ctl/terminal.h"
 #include "ctl/text.h"
 #include "seaworthy/bytes.h"
+#include "seaworthy/verify.h"
 
 namespace seaworthy::ctl {
 
@@ -34,6 +35,9 @@ class Session {
   // either way.
   Outcome Deliver(const google::protobuf::Message& message, const std::string& file,
                   ByteView product, const std::string& shown, const std::string& what);
+
+  // A verdict on standard output; its exit code.
+  Outcome Tell(const verify::Verdict& verdict);
 
  private:
   Client client_;

@@ -13,7 +13,6 @@
 namespace seaworthy::ctl {
 namespace {
 
-constexpr std::size_t kMaxEvidenceFile = std::size_t{512} << 20;
 constexpr std::size_t kMaxStateFile = 64 * 1024;
 constexpr mode_t kFileMode = 0600;
 constexpr std::size_t kMaxPemFile = 1024 * 1024;
@@ -62,12 +61,6 @@ Result<Challenge> ReadChallenge(const std::string& nonce, const std::string& ak_
   return challenge;
 }
 
-Outcome Tell(Session& session, const verify::Verdict& verdict) {
-  session.terminal().out << (session.json() ? ToJson(verdict) + "\n"
-                                            : RenderVerdict(verdict, session.style()));
-  return {verdict.trusted ? ExitCode::kDone : ExitCode::kNo, {}, ""};
-}
-
 Result<std::optional<verify::NodeState>> ReadState(const std::string& path) {
   if (path.empty()) return std::nullopt;
   Result<Bytes> file = ReadFile(path, kMaxStateFile);
@@ -95,7 +88,7 @@ Outcome JudgeByPolicy(Session& session, const VerifyOptions& options,
       return Usage(written);
     }
   }
-  return Tell(session, verdict);
+  return session.Tell(verdict);
 }
 
 Outcome RunVerify(Session& session, const VerifyOptions& options) {
@@ -107,19 +100,19 @@ Outcome RunVerify(Session& session, const VerifyOptions& options) {
     if (!value.ok()) return Usage(value.status());
     expected.push_back(*std::move(value));
   }
-  Result<Bytes> file = ReadFile(options.evidence, kMaxEvidenceFile);
+  Result<Bytes> file = ReadFile(options.evidence, verify::kMaxMessage);
   if (!file.ok()) return Usage(file.status());
   Result<verify::Evidence> evidence = verify::ParseEvidence(*file);
   if (!evidence.ok()) {
-    return Tell(session, Distrust("MALFORMED", options.evidence + " is not evidence: " +
-                                                   Message(evidence.status())));
+    return session.Tell(Distrust(
+        "MALFORMED", options.evidence + " is not evidence: " + Message(evidence.status())));
   }
   if (Status added = AddLogs(options.boot_log, options.ima_list, *evidence); !added.ok()) {
     return Usage(added);
   }
   if (options.policy.empty()) {
-    return Tell(session, ExpectPcrs(verify::VerifyQuote(*evidence, challenge->nonce, challenge->ak),
-                                    *evidence, expected));
+    return session.Tell(ExpectPcrs(verify::VerifyQuote(*evidence, challenge->nonce, challenge->ak),
+                                   *evidence, expected));
   }
   return JudgeByPolicy(session, options, *evidence, *challenge, expected);
 }
@@ -145,17 +138,17 @@ Outcome RunVerifyKey(Session& session, const VerifyKeyOptions& options) {
     const std::string reason = Reason(wanted.status());
     const bool foreign = reason == "MALFORMED" || reason == "CSR_SIGNATURE_INVALID";
     if (!foreign) return Usage(wanted.status());
-    return Tell(session, Distrust(reason, Message(wanted.status())));
+    return session.Tell(Distrust(reason, Message(wanted.status())));
   }
-  Result<Bytes> file = ReadFile(options.certification, kMaxEvidenceFile);
+  Result<Bytes> file = ReadFile(options.certification, verify::kMaxMessage);
   if (!file.ok()) return Usage(file.status());
   Result<verify::KeyCertification> certification = verify::ParseKeyCertification(*file);
   if (!certification.ok()) {
-    return Tell(session, Distrust("MALFORMED", options.certification + " is no certification: " +
-                                                   Message(certification.status())));
+    return session.Tell(Distrust("MALFORMED", options.certification + " is no certification: " +
+                                                  Message(certification.status())));
   }
-  return Tell(session, verify::VerifyKeyCertification(*certification, challenge->nonce,
-                                                      challenge->ak, *wanted));
+  return session.Tell(
+      verify::VerifyKeyCertification(*certification, challenge->nonce, challenge->ak, *wanted));
 }
 
 void AddChallenge(CLI::App* command, std::string& nonce, std::string& ak_name,

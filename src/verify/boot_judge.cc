@@ -3,10 +3,10 @@
 #include <tss2/tss2_tpm2_types.h>
 
 #include <algorithm>
-#include <map>
 
 #include "seaworthy/boot_log.h"
 #include "verify/digest.h"
+#include "verify/pcr_values.h"
 
 namespace seaworthy::verify {
 namespace {
@@ -20,10 +20,9 @@ std::vector<bool> Compare(const BootLog& log, std::uint16_t bank, const std::vec
   const BootReplay replay = ReplayBootLog(log);
   std::vector<bool> proven(24);
   for (std::uint32_t index = 0; index < proven.size(); ++index) {
-    const auto same = [&](const auto& value) { return value.bank == bank && value.index == index; };
-    const auto quoted = std::ranges::find_if(pcrs, same);
-    const auto replayed = std::ranges::find_if(replay.pcrs, same);
-    if (quoted == pcrs.end() || replayed == replay.pcrs.end()) {
+    const Bytes* quoted = FindPcr(pcrs, bank, index);
+    const Bytes* replayed = FindPcr(replay.pcrs, bank, index);
+    if (quoted == nullptr || replayed == nullptr) {
       if (index < kFirmwarePcrs) {
         report.Add({.code = "BOOT_PCR_NOT_QUOTED",
                     .sentence = "PCR " + std::to_string(index) + " of the bank " + HashName(bank) +
@@ -32,11 +31,11 @@ std::vector<bool> Compare(const BootLog& log, std::uint16_t bank, const std::vec
       }
       continue;
     }
-    proven[index] = quoted->digest == replayed->digest;
+    proven[index] = *quoted == *replayed;
     if (proven[index] || index >= kFirmwarePcrs) continue;
     report.Add({.code = "BOOT_LOG_MISMATCH",
-                .expected = Hex(quoted->digest),
-                .found = Hex(replayed->digest),
+                .expected = Hex(*quoted),
+                .found = Hex(*replayed),
                 .sentence = "The boot log does not replay to the quoted PCR " +
                             std::to_string(index) + ": events were removed, edited or reordered.",
                 .pcr = index});
@@ -46,13 +45,12 @@ std::vector<bool> Compare(const BootLog& log, std::uint16_t bank, const std::vec
 
 void Require(bool wanted, const Statement& statement, const std::string& name, Report& report) {
   if (!wanted) return;
-  if (statement.answer == seaworthy::verify::Answer::kYes) {
+  if (statement.answer == Answer::kYes) {
     report.Passed(name, statement.sentence);
     return;
   }
-  report.Failed(
-      name + (statement.answer == seaworthy::verify::Answer::kNo ? "_OFF" : "_NOT_PROVEN"),
-      statement.sentence);
+  report.Failed(name + (statement.answer == Answer::kNo ? "_OFF" : "_NOT_PROVEN"),
+                statement.sentence);
 }
 
 void JudgeImages(const BootPolicy& policy, const BootFacts& facts, Report& report) {

@@ -14,7 +14,6 @@
 namespace seaworthy::verify {
 namespace {
 
-using BioPtr = CPtr<BIO, BIO_free_all>;
 using GeneralNamesPtr = CPtr<GENERAL_NAMES, GENERAL_NAMES_free>;
 using ExtendedKeyUsagePtr = CPtr<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free>;
 

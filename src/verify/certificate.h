@@ -1,16 +1,12 @@
 // X.509 certificates of endorsement keys and of those who sign them.
 #pragma once
 
-#include <openssl/x509.h>
-
 #include <string>
 
 #include "seaworthy/enrolment.h"
-#include "seaworthy/handle.h"
+#include "verify/signature.h"
 
 namespace seaworthy::verify {
-
-using X509Ptr = CPtr<X509, X509_free>;
 
 // DER, with padding after it or none, at most 16 KiB. INVALID_ARGUMENT, reason MALFORMED.
 Result<X509Ptr> ParseCertificate(ByteView der);

@@ -18,7 +18,6 @@
 namespace seaworthy::verify {
 namespace {
 
-using PkeyContextPtr = CPtr<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using CipherContextPtr = CPtr<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 
 constexpr std::size_t kMinSecret = 16;

@@ -24,6 +24,14 @@ std::string HashName(std::uint16_t hash) {
   }
 }
 
+std::optional<std::uint16_t> HashByName(std::string_view name) {
+  for (const std::uint16_t hash :
+       {TPM2_ALG_SHA1, TPM2_ALG_SHA256, TPM2_ALG_SHA384, TPM2_ALG_SHA512}) {
+    if (HashName(hash) == name) return hash;
+  }
+  return std::nullopt;
+}
+
 std::size_t DigestSize(std::uint16_t hash) {
   switch (hash) {
     case TPM2_ALG_SHA1:

@@ -4,7 +4,9 @@
 #include <openssl/evp.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "seaworthy/bytes.h"
 
@@ -12,6 +14,9 @@ namespace seaworthy::verify {
 
 // "sha256"; "0x0012" for a hash that is not known here.
 std::string HashName(std::uint16_t hash);
+
+// The hash of that name; nothing for one that is not known here.
+std::optional<std::uint16_t> HashByName(std::string_view name);
 
 // Bytes in a digest; 0 for a hash that is not known here. Knows SHA-1 too: PCR banks have it.
 std::size_t DigestSize(std::uint16_t hash);

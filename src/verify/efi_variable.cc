@@ -16,9 +16,6 @@
 namespace seaworthy::verify {
 namespace {
 
-using X509Ptr = CPtr<X509, X509_free>;
-using BioPtr = CPtr<BIO, BIO_free_all>;
-
 constexpr std::size_t kListHeaderSize = 16 + 4 + 4 + 4;  // EFI_SIGNATURE_LIST
 constexpr std::size_t kOwnerSize = 16;
 constexpr std::size_t kSha256Size = TPM2_SHA256_DIGEST_SIZE;

@@ -10,9 +10,6 @@
 namespace seaworthy::verify {
 namespace {
 
-// What protobuf takes at most is 2 GiB; a list of a million entries has 100 MiB.
-constexpr std::size_t kMaxMessage = std::size_t{512} << 20;
-
 // TPM_ALG_ID beside the message's word for it.
 constexpr std::pair<std::uint16_t, v1::HashAlgorithm> kBanks[] = {
     {0x0004, v1::SHA1}, {0x000b, v1::SHA256}, {0x000c, v1::SHA384}, {0x000d, v1::SHA512}};

@@ -11,8 +11,6 @@
 namespace seaworthy::verify {
 namespace {
 
-constexpr std::uint32_t kImaPcr = 10;
-constexpr std::string_view kBootAggregate = "boot_aggregate";
 // A node on which everything is wrong is not worse than one on which this much is.
 constexpr std::uint64_t kMaxFindings = 1000;
 
@@ -30,14 +28,6 @@ std::string Text(const std::vector<FileDigest>& digests) {
     text += (text.empty() ? "" : ", ") + digest.hash + ":" + Hex(digest.digest);
   }
   return text;
-}
-
-std::optional<std::uint16_t> BankOf(std::string_view hash) {
-  for (const std::uint16_t bank :
-       {TPM2_ALG_SHA1, TPM2_ALG_SHA256, TPM2_ALG_SHA384, TPM2_ALG_SHA512}) {
-    if (HashName(bank) == hash) return bank;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -78,9 +68,9 @@ bool ImaJudge::StartReplays(const NodeState* previous, Report& report) {
       }
       replay = ImaReplay::Resume(id.first, known->form, known->value);
     }
-    if (replay.ok()) replays_.push_back(*std::move(replay));
+    if (replay.ok()) banks_.push_back({*std::move(replay), digest});
   }
-  if (!replays_.empty()) return true;
+  if (!banks_.empty()) return true;
   report.Add({.code = "IMA_PCR_NOT_QUOTED",
               .sentence = "PCR 10 is not quoted, so nothing vouches for the IMA list.",
               .pcr = kImaPcr});
@@ -88,10 +78,8 @@ bool ImaJudge::StartReplays(const NodeState* previous, Report& report) {
 }
 
 void ImaJudge::CompareWithQuote() {
-  at_quote_ = at_quote_ ||
-              (!replays_.empty() && std::ranges::all_of(replays_, [this](const ImaReplay& replay) {
-                return replay.Find(pcrs_.at({replay.bank(), kImaPcr})).has_value();
-              }));
+  const auto same = [](const Bank& bank) { return bank.replay.Find(bank.quoted).has_value(); };
+  at_quote_ = !banks_.empty() && std::ranges::all_of(banks_, same);
 }
 
 void ImaJudge::Add(ByteView chunk, Report& report) {
@@ -132,7 +120,7 @@ void ImaJudge::Entry(const ImaEntry& entry, Report& report) {
          entry, path, report);
     return;
   }
-  for (ImaReplay& replay : replays_) replay.Extend(entry, sha1);
+  for (Bank& bank : banks_) bank.replay.Extend(entry, sha1);
   CompareWithQuote();
   if (!fields.ok()) {
     Find({.code = Reason(fields.status()), .sentence = Message(fields.status()) + "."}, entry, path,
@@ -185,11 +173,11 @@ void ImaJudge::JudgeEntry(const ImaEntry& entry, const ImaFields& fields, Report
 // The digest over PCRs 0 to 7, and since Linux 5.8 over 8 and 9 too, but in the bank SHA-1
 // (ima_calc_boot_aggregate_tfm). After a boot they stay, so the quoted values are those.
 void ImaJudge::JudgeBootAggregate(const ImaEntry& entry, const ImaFields& fields, Report& report) {
-  const std::optional<std::uint16_t> bank = BankOf(fields.hash);
+  const std::optional<std::uint16_t> bank = HashByName(fields.hash);
   // Before Linux 5.8 it was always SHA-1; since then the bank SHA-256 has digests of its own.
-  for (ImaReplay& replay : replays_) {
-    if (replay.bank() == TPM2_ALG_SHA256 && fields.hash == "sha256") {
-      replay.Settle(ImaReplay::Form::kNative);
+  for (Bank& one : banks_) {
+    if (one.replay.bank() == TPM2_ALG_SHA256 && bank == TPM2_ALG_SHA256) {
+      one.replay.Settle(ImaReplay::Form::kNative);
     }
   }
   Bytes all;
@@ -229,7 +217,7 @@ bool ImaJudge::Excluded(std::string_view path) const {
 }
 
 void ImaJudge::Find(Finding finding, const ImaEntry& entry, std::string_view path, Report& report) {
-  if (told_ >= kMaxFindings && finding.severity != Severity::kInfo) {
+  if (told_ >= kMaxFindings) {
     ++untold_;
     return;
   }
@@ -243,9 +231,8 @@ void ImaJudge::Find(Finding finding, const ImaEntry& entry, std::string_view pat
 
 std::vector<NodeState::Pcr> ImaJudge::pcr_values() const {
   std::vector<NodeState::Pcr> values;
-  for (const ImaReplay& replay : replays_) {
-    const Bytes& value = pcrs_.at({replay.bank(), kImaPcr});
-    if (const auto form = replay.Find(value)) values.push_back({replay.bank(), *form, value});
+  for (const auto& [replay, quoted] : banks_) {
+    if (const auto form = replay.Find(quoted)) values.push_back({replay.bank(), *form, quoted});
   }
   return values;
 }
@@ -257,10 +244,10 @@ void ImaJudge::Finish(Report& report) {
                                            " more entries of which there would be such to say.");
   }
   if (!at_quote_) {
-    const ImaReplay& replay = replays_.front();
+    const Bank& bank = banks_.front();
     report.Add({.code = "IMA_LIST_MISMATCH",
-                .expected = Hex(pcrs_.at({replay.bank(), kImaPcr})),
-                .found = Hex(replay.Value(ImaReplay::Form::kNative)),
+                .expected = Hex(bank.quoted),
+                .found = Hex(bank.replay.Value(ImaReplay::Form::kNative)),
                 .sentence = "The IMA list is not what was measured: no beginning of it replays to "
                             "the quoted PCR 10. It was cut, edited or reordered.",
                 .pcr = kImaPcr});
@@ -279,18 +266,16 @@ void ImaJudge::Finish(Report& report) {
                 .pcr = kImaPcr});
     return;
   }
-  for (const ImaReplay& replay : replays_) {
-    const bool weak =
-        replay.bank() == TPM2_ALG_SHA1 ||
-        replay.Find(pcrs_.at({replay.bank(), kImaPcr})) == ImaReplay::Form::kPaddedSha1;
-    if (weak && replays_.size() == 1) {
-      report.Add({.code = "IMA_WEAK_HASH",
-                  .found = HashName(replay.bank()),
-                  .sentence = "The kernel extends PCR 10 of this bank with SHA-1 digests only, "
-                              "which can be forged. Quote another bank.",
-                  .pcr = kImaPcr});
-      return;
-    }
+  const auto& [replay, quoted] = banks_.front();
+  const bool weak =
+      replay.bank() == TPM2_ALG_SHA1 || replay.Find(quoted) == ImaReplay::Form::kPaddedSha1;
+  if (weak && banks_.size() == 1) {
+    report.Add({.code = "IMA_WEAK_HASH",
+                .found = HashName(replay.bank()),
+                .sentence = "The kernel extends PCR 10 of this bank with SHA-1 digests only, which "
+                            "can be forged. Quote another bank.",
+                .pcr = kImaPcr});
+    return;
   }
   report.Passed("IMA_LIST_MATCHES",
                 "The IMA list is what the kernel measured: " + std::to_string(judged_) +

@@ -33,6 +33,10 @@ class ImaJudge {
   std::vector<NodeState::Pcr> pcr_values() const;
 
  private:
+  struct Bank {
+    ImaReplay replay;
+    Bytes quoted;  // PCR 10
+  };
   bool StartReplays(const NodeState* previous, Report& report);
   void Entry(const ImaEntry& entry, Report& report);
   void JudgeEntry(const ImaEntry& entry, const ImaFields& fields, Report& report);
@@ -48,7 +52,7 @@ class ImaJudge {
   const ImaKeys& keys_;
   std::map<std::pair<std::uint16_t, std::uint32_t>, Bytes> pcrs_;
   ImaListReader reader_;
-  std::vector<ImaReplay> replays_;  // one a quoted bank
+  std::vector<Bank> banks_;  // the quoted ones
   // Where the replay had the quoted values; what follows was measured after the quote.
   bool at_quote_ = false;
   bool broken_ = false;  // nothing more can be said; told

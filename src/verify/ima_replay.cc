@@ -104,7 +104,7 @@ std::optional<std::size_t> QuotedPrefix(ByteView list, std::uint16_t bank, ByteV
   while (!replay->Find(pcr10)) {
     const Result<std::optional<ImaEntry>> entry = reader.Next();
     if (!entry.ok() || !entry->has_value()) return std::nullopt;
-    if ((*entry)->pcr == 10) replay->Extend(**entry, ImaTemplateSha1(**entry));
+    if ((*entry)->pcr == kImaPcr) replay->Extend(**entry, ImaTemplateSha1(**entry));
   }
   return list.size() - reader.rest();
 }

@@ -14,10 +14,6 @@
 namespace seaworthy::verify {
 namespace {
 
-using BioPtr = CPtr<BIO, BIO_free_all>;
-using X509Ptr = CPtr<X509, X509_free>;
-using PkeyContextPtr = CPtr<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
-
 // security.ima (security/integrity/integrity.h): type, version, hash, key id and size big-endian.
 constexpr std::size_t kHeader = 9;
 constexpr std::uint8_t kDigestSignature = 0x03;  // EVM_IMA_XATTR_DIGSIG

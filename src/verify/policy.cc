@@ -102,8 +102,8 @@ Status ReadBank(const json& object, const std::string& where, std::uint16_t bank
 Status ReadPcrs(const json& object, Policy& policy) {
   if (!object.is_object()) return Malformed("/pcrs", "is not an object");
   for (const auto& [name, values] : object.items()) {
-    const auto* bank = std::ranges::find(kBanks, name, HashName);
-    if (bank == std::end(kBanks)) {
+    const std::optional<std::uint16_t> bank = HashByName(name);
+    if (!bank) {
       return Malformed("/pcrs/" + name, "is not one of sha1, sha256, sha384, sha512");
     }
     RETURN_IF_ERROR(ReadBank(values, "/pcrs/" + name, *bank, policy));
@@ -115,8 +115,8 @@ Result<FileDigest> ReadFileDigest(const std::string& field, const json& value) {
   const std::string text = value.is_string() ? value.get<std::string>() : "";
   const std::size_t colon = text.find(':');
   FileDigest digest{.hash = text.substr(0, colon), .digest = {}};
-  const auto* known = std::ranges::find(kBanks, digest.hash, HashName);
-  if (colon == std::string::npos || known == std::end(kBanks)) {
+  const std::optional<std::uint16_t> known = HashByName(digest.hash);
+  if (colon == std::string::npos || !known) {
     return Malformed(field, "is not a digest such as \"sha256:...\"");
   }
   ASSIGN_OR_RETURN(digest.digest, ReadDigest(field, text.substr(colon + 1), DigestSize(*known)));

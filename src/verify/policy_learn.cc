@@ -7,10 +7,7 @@
 
 namespace seaworthy::verify {
 
-void AllowFile(Policy& policy, const std::string& path, FileDigest digest) {
-  std::vector<FileDigest>& allowed = policy.ima.files[ToImaPath(path)];
-  if (std::ranges::find(allowed, digest) == allowed.end()) allowed.push_back(std::move(digest));
-}
+namespace {
 
 Status LearnImaList(ByteView list, Policy& policy) {
   policy.ima.required = true;
@@ -21,7 +18,7 @@ Status LearnImaList(ByteView list, Policy& policy) {
     if (!entry) break;
     ASSIGN_OR_RETURN(const ImaFields fields, ParseImaFields(*entry));
     // The first follows from the PCRs; of the others nobody knows what was read.
-    if (fields.path == "boot_aggregate" || entry->IsViolation()) continue;
+    if (fields.path == kBootAggregate || entry->IsViolation()) continue;
     AllowFile(policy, std::string(fields.path),
               {std::string(fields.hash), Bytes(fields.digest.begin(), fields.digest.end())});
   }
@@ -45,6 +42,13 @@ Status LearnBootLog(const Evidence& evidence, BootPolicy& boot) {
     }
   }
   return {};
+}
+
+}  // namespace
+
+void AllowFile(Policy& policy, const std::string& path, FileDigest digest) {
+  std::vector<FileDigest>& allowed = policy.ima.files[ToImaPath(path)];
+  if (std::ranges::find(allowed, digest) == allowed.end()) allowed.push_back(std::move(digest));
 }
 
 Result<Policy> LearnPolicy(const Evidence& evidence, const std::vector<std::uint32_t>& pcrs) {

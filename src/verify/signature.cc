@@ -17,11 +17,9 @@
 namespace seaworthy::verify {
 namespace {
 
-using BioPtr = CPtr<BIO, BIO_free_all>;
 using BignumPtr = CPtr<BIGNUM, BN_free>;
 using ParamBuilderPtr = CPtr<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using ParamsPtr = CPtr<OSSL_PARAM, OSSL_PARAM_free>;
-using PkeyContextPtr = CPtr<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using EcdsaSignaturePtr = CPtr<ECDSA_SIG, ECDSA_SIG_free>;
 
 constexpr std::size_t kMinRsaBits = 2048;

@@ -1,15 +1,20 @@
-// TPM keys as OpenSSL's, and signatures by them.
+// TPM keys as OpenSSL's, signatures by them, and OpenSSL's handles.
 #pragma once
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include "seaworthy/handle.h"
 #include "verify/tpm_structures.h"
 
 namespace seaworthy::verify {
 
+using BioPtr = CPtr<BIO, BIO_free_all>;
 using EvpPkeyPtr = CPtr<EVP_PKEY, EVP_PKEY_free>;
+using PkeyContextPtr = CPtr<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using X509Ptr = CPtr<X509, X509_free>;
 
 // Leaves OpenSSL's error queue of this thread as it found it: what a foreign key or signature
 // makes OpenSSL complain about must not be read by the next user of the queue.

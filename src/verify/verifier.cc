@@ -7,6 +7,7 @@
 #include "verify/boot_judge.h"
 #include "verify/digest.h"
 #include "verify/ima_judge.h"
+#include "verify/pcr_values.h"
 #include "verify/quote.h"
 #include "verify/report.h"
 
@@ -17,19 +18,18 @@ void CheckPcrPolicy(const Policy& policy, const std::vector<PcrValue>& pcrs, Rep
   for (const auto& [id, allowed] : policy.pcrs) {
     const auto& [bank, index] = id;
     const std::string name = "PCR " + std::to_string(index) + " of bank " + HashName(bank);
-    const auto found = std::ranges::find_if(
-        pcrs, [&](const PcrValue& value) { return value.bank == bank && value.index == index; });
+    const Bytes* found = FindPcr(pcrs, bank, index);
     std::string expected;
     for (const Bytes& value : allowed) expected += (expected.empty() ? "" : ", ") + Hex(value);
-    if (found == pcrs.end()) {
+    if (found == nullptr) {
       report.Add({.code = "PCR_NOT_IN_QUOTE",
                   .expected = expected,
                   .sentence = name + " is needed by the policy and is not quoted.",
                   .pcr = index});
-    } else if (std::ranges::find(allowed, found->digest) == allowed.end()) {
+    } else if (std::ranges::find(allowed, *found) == allowed.end()) {
       report.Add({.code = "PCR_UNEXPECTED",
                   .expected = expected,
-                  .found = Hex(found->digest),
+                  .found = Hex(*found),
                   .sentence = name + " has a value that the policy does not allow.",
                   .pcr = index});
     } else {

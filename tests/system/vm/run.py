@@ -113,10 +113,11 @@ class Runner:
             node.sh("dpkg -P " + " ".join(reversed(PACKAGES)), timeout=180)
 
     def scenario(self, node, scenario):
+        begun = time.monotonic()
         try:
             self.packages(node, scenario.installed)
         except Exception as error:
-            self.report(node, scenario, "the packages install", time.monotonic(), error)
+            self.report(node, scenario, "the packages install", begun, error)
             return False
         for case in scenario.cases:
             begun = time.monotonic()

@@ -21,6 +21,12 @@ inline Bytes ReadCapture(const std::string& folder, const std::string& file) {
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
 }
 
+inline void Write(const std::string& path, ByteView content) {
+  std::ofstream stream(path, std::ios::binary);
+  stream << AsText(content);
+  ASSERT_TRUE(stream.flush()) << path;
+}
+
 // tpm2-tools' "serialized" PCRs are tss2's structures as they lie in memory.
 inline std::vector<PcrValue> ReadPcrs(const Bytes& file) {
   TPML_PCR_SELECTION selections = {};

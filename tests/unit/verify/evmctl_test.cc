@@ -18,12 +18,6 @@ using ::seaworthy::testing::Fails;
 using ::seaworthy::testing::IsOk;
 using ::seaworthy::testing::TempRoot;
 
-void Write(const std::string& path, ByteView content) {
-  std::ofstream stream(path, std::ios::binary);
-  stream << AsText(content);
-  ASSERT_TRUE(stream.flush()) << path;
-}
-
 std::string ReadText(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};

@@ -11,12 +11,6 @@ using ::seaworthy::testing::Fails;
 using ::seaworthy::testing::IsOk;
 using ::seaworthy::testing::TempRoot;
 
-void Write(const std::string& path, ByteView content) {
-  std::ofstream stream(path, std::ios::binary);
-  stream << AsText(content);
-  ASSERT_TRUE(stream.flush()) << path;
-}
-
 // Whether tpm2_checkquote, which shares no code with us, takes the files.
 bool CheckquoteAccepts(const Tpm2ToolsFiles& files, const Bytes& nonce, const std::string& hash) {
   const TempRoot root;

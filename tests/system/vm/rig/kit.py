@@ -202,7 +202,7 @@ def trim(root):
     trigger.write_text("[Service]\nExecStart=\nExecStart=udevadm trigger --action=add "
                        + " ".join(f"--subsystem-match={name}" for name in UDEV) + "\n")
     # SELinux's modules as they are, not compressed, and the policy built of them not made smaller:
-    # to install one more takes half the time.
+    # to install one more takes less time.
     semanage = root / "etc/selinux/semanage.conf"
     semanage.write_text(semanage.read_text() + "bzip-blocksize = 0\noptimize-policy = false\n")
 

@@ -94,7 +94,7 @@ class Node:
         self.tpm.stop()
 
     def replace_tpm(self, by=None):
-        """Another chip, while the machine is off: a new one, or one it had. The one it has now."""
+        """Another chip, while the machine is off: a new one, or one it had. Returns the one before."""
         before, self.tpm = self.tpm, by
         if by is None:
             self._tpms += 1
