@@ -45,7 +45,9 @@ App::App(const Config& config, UniqueFd state_lock, std::unique_ptr<rpc::AuditLo
       monitor_(broker_, [this] { Tend(); }),
       node_{monitor_, broker_, events_, [this] { return CheckModules(); },
             std::chrono::system_clock::now()},
-      attestation_(broker_, events_, {config.node.state_dir, config.attestation.ak_algorithm}) {}
+      attestation_(broker_, events_,
+                   {config.node.state_dir, config.attestation.ak_algorithm,
+                    config.attestation.boot_log, config.attestation.ima_list}) {}
 
 App::~App() { Drain(DeadlineIn(std::chrono::milliseconds(0))); }
 

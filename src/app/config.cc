@@ -334,6 +334,8 @@ Config ReadAll(const toml::table& table, Findings& findings) {
   ReadRemote(root.Sub("remote"), config.remote);
   Section attestation = root.Sub("attestation");
   attestation.Choice("ak_algorithm", config.attestation.ak_algorithm, kAttestationKeys);
+  attestation.Path("boot_log", config.attestation.boot_log, true);
+  attestation.Path("ima_list", config.attestation.ima_list, true);
   attestation.Finish();
   Section audit = root.Sub("audit");
   audit.Path("file", config.audit.file, true);

@@ -49,6 +49,9 @@ struct Config {
   };
   struct Attestation {
     tpm::KeyAlgorithm ak_algorithm = tpm::KeyAlgorithm::kEcP256;
+    // Empty: not sent.
+    std::string boot_log = "/sys/kernel/security/tpm0/binary_bios_measurements";
+    std::string ima_list = "/sys/kernel/security/ima/binary_runtime_measurements";
     bool operator==(const Attestation&) const = default;
   };
   struct Audit {

@@ -20,6 +20,8 @@ std::vector<std::string> NeedingRestart(const Config& running, const Config& wan
   compare("remote.limits", running.remote.limits, wanted.remote.limits);
   compare("attestation.ak_algorithm", running.attestation.ak_algorithm,
           wanted.attestation.ak_algorithm);
+  compare("attestation.boot_log", running.attestation.boot_log, wanted.attestation.boot_log);
+  compare("attestation.ima_list", running.attestation.ima_list, wanted.attestation.ima_list);
   compare("audit.file", running.audit.file, wanted.audit.file);
   compare("limits", running.limits, wanted.limits);
   compare("api.reflection", running.api.reflection, wanted.api.reflection);

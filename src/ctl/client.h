@@ -43,6 +43,29 @@ class Client {
     return Finish(context, (stub.*method)(&context, request, &response));
   }
 
+  // Calls one method that streams, and hands over each message until the stream ends; what `take`
+  // says no to ends the call, as wrong usage.
+  template <class Stub, class Request, class Message>
+  Outcome Stream(std::unique_ptr<grpc::ClientReader<Message>> (Stub::*method)(grpc::ClientContext*,
+                                                                              const Request&),
+                 const Request& request, const std::function<Status(const Message&)>& take,
+                 std::chrono::seconds timeout = kTimeout) {
+    if (Outcome outcome = Connect(); !outcome.ok()) return outcome;
+    grpc::ClientContext context;
+    SetDeadline(context, timeout);
+    Stub stub(channel_);
+    const auto reader = (stub.*method)(&context, request);
+    Message message;
+    while (reader->Read(&message)) {
+      if (Status taken = take(message); !taken.ok()) {
+        context.TryCancel();
+        static_cast<void>(reader->Finish());
+        return Usage(taken);
+      }
+    }
+    return Finish(context, reader->Finish());
+  }
+
   // Hands over events until `take` says no more, the daemon ends the stream, or the time the
   // user gave is over (no end when they gave none).
   Outcome Watch(const v1::WatchEventsRequest& request,

@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kMaxStateFile = std::size_t{64} << 10;
 constexpr std::size_t kMaxPolicyFile = std::size_t{256} << 20;
 constexpr std::size_t kMaxImaFile = std::size_t{1} << 30;
 // Debian has merged these into /usr; its packages still name them, the kernel does not.
@@ -66,6 +67,16 @@ Result<verify::Policy> ReadPolicy(const std::string& path) {
   Result<verify::Policy> policy = verify::ParsePolicy(AsText(file));
   if (!policy.ok()) return Wrap(policy.status(), path);
   return policy;
+}
+
+Result<std::optional<verify::NodeState>> ReadState(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  Result<Bytes> file = ReadFile(path, kMaxStateFile);
+  if (file.status().code() == Code::kNotFound) return std::nullopt;  // the first round
+  if (!file.ok()) return file.status();
+  Result<verify::NodeState> state = verify::ParseNodeState(AsText(*file));
+  if (!state.ok()) return Wrap(state.status(), path);
+  return std::optional(*std::move(state));
 }
 
 Status AddLogs(const std::string& boot_log, const std::string& ima_list,

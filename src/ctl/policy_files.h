@@ -1,14 +1,19 @@
 // Policies and IMA lists in files.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "seaworthy/policy.h"
-#include "seaworthy/verify.h"
+#include "seaworthy/verifier.h"
 
 namespace seaworthy::ctl {
 
 Result<verify::Policy> ReadPolicy(const std::string& path);
+
+// What the last round with a node left; nothing when the path is empty or there is no such file, as
+// before the first round.
+Result<std::optional<verify::NodeState>> ReadState(const std::string& path);
 
 // Puts the logs that were read beside the evidence into it; an empty path is none. Of an IMA list,
 // binary or ascii, what was measured after the quote is left off.

@@ -120,6 +120,17 @@ std::string RenderQuote(const v1::Evidence& evidence) {
   return Align(rows, "  ");
 }
 
+std::string RenderEvidence(const v1::Evidence& evidence) {
+  const auto log = [](std::size_t size) {
+    return size == 0 ? std::string("none") : std::to_string(size) + " bytes";
+  };
+  return Align({{"PCRs quoted", std::to_string(evidence.pcrs_size())},
+                {"boot log", log(evidence.boot_log().size())},
+                {"IMA list", log(evidence.ima_list().size()) + ", from entry " +
+                                 std::to_string(evidence.ima_first()) + " on"}},
+               "  ");
+}
+
 std::string RenderVerdict(const verify::Verdict& verdict, const Style& style) {
   std::string text;
   std::string failed;

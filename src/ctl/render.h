@@ -23,6 +23,8 @@ std::string RenderKeys(const v1::ListKeysResponse& keys, const Style& style);
 std::string RenderAttestationKey(const v1::AttestationKey& key);
 std::string RenderEndorsement(const v1::Endorsement& endorsement);
 std::string RenderQuote(const v1::Evidence& evidence);
+// What came, without the values.
+std::string RenderEvidence(const v1::Evidence& evidence);
 
 // A line for each check and, last, "trusted" or "NOT trusted: " and the codes that failed.
 std::string RenderVerdict(const verify::Verdict& verdict, const Style& style);

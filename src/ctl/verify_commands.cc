@@ -13,7 +13,6 @@
 namespace seaworthy::ctl {
 namespace {
 
-constexpr std::size_t kMaxStateFile = 64 * 1024;
 constexpr mode_t kFileMode = 0600;
 constexpr std::size_t kMaxPemFile = 1024 * 1024;
 
@@ -59,16 +58,6 @@ Result<Challenge> ReadChallenge(const std::string& nonce, const std::string& ak_
   if (!ak.ok()) return Wrap(ak.status(), ak_file);
   challenge.ak = *std::move(ak);
   return challenge;
-}
-
-Result<std::optional<verify::NodeState>> ReadState(const std::string& path) {
-  if (path.empty()) return std::nullopt;
-  Result<Bytes> file = ReadFile(path, kMaxStateFile);
-  if (file.status().code() == Code::kNotFound) return std::nullopt;  // the first round
-  if (!file.ok()) return file.status();
-  Result<verify::NodeState> state = verify::ParseNodeState(AsText(*file));
-  if (!state.ok()) return Wrap(state.status(), path);
-  return std::optional(*std::move(state));
 }
 
 Outcome JudgeByPolicy(Session& session, const VerifyOptions& options,

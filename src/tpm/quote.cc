@@ -83,6 +83,7 @@ Bytes DigestOver(const std::vector<PcrValue>& values) {
 struct QuoteAnswer {
   Attestation attestation;
   Bytes pcr_digest;
+  std::uint32_t reset_count = 0;
 };
 
 Result<QuoteAnswer> QuoteOnce(Context& context, ESYS_TR ak, ByteView nonce,
@@ -107,6 +108,7 @@ Result<QuoteAnswer> QuoteOnce(Context& context, ESYS_TR ak, ByteView nonce,
                                                  answer.attestation.attested, "TPMS_ATTEST")));
   const TPM2B_DIGEST& digest = attest.attested.quote.pcrDigest;
   answer.pcr_digest.assign(digest.buffer, digest.buffer + digest.size);
+  answer.reset_count = attest.clockInfo.resetCount;
   return answer;
 }
 
@@ -136,7 +138,7 @@ Result<Quote> MakeQuote(Context& context, const WrappedKey& ak, ByteView nonce,
       known = {selections, std::move(reader.values())};
     }
     if (DigestOver(known.values) == answer.pcr_digest) {
-      return Quote{std::move(answer.attestation), known.values};
+      return Quote{std::move(answer.attestation), known.values, answer.reset_count};
     }
   }
   return PcrsKeepChanging();

@@ -42,7 +42,8 @@ Result<std::optional<ImaEntry>> ImaListReader::Next() {
                  .pcr = LittleEndian32(rest),
                  .template_digest = rest.subspan(4, kDigestSize),
                  .template_name = {},
-                 .template_data = {}};
+                 .template_data = {},
+                 .bytes = {}};
   if (entry.pcr > 23) return malformed("PCR " + std::to_string(entry.pcr) + " does not exist");
   const std::size_t name = LittleEndian32(rest.subspan(4 + kDigestSize));
   if (name == 0 || name > kMaxTemplateName) {
@@ -63,6 +64,7 @@ Result<std::optional<ImaEntry>> ImaListReader::Next() {
   if (!old) size += 4;
   if (rest.size() < size + data) return std::nullopt;
   entry.template_data = rest.subspan(size, data);
+  entry.bytes = rest.first(size + data);
   used_ += size + data;
   ++number_;
   return entry;

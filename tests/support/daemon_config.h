@@ -17,6 +17,8 @@ inline app::Config DaemonConfig(const TempRoot& root, const std::string& tcti) {
   config.local.admin_socket = root / "run/admin/s";
   config.local.read_socket = root / "run/read/s";
   config.local.read_group = "";
+  config.attestation.boot_log = root / "boot_log";
+  config.attestation.ima_list = root / "ima_list";
   config.audit.file = root / "log/audit.jsonl";
   return config;
 }

@@ -3,6 +3,8 @@
 // certificate that somebody issued for it lies beside it in "ak-cert.pem".
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -16,19 +18,40 @@
 
 namespace seaworthy::attestation {
 
+class ImaFollower;
+
 class Attestation final : public Module {
  public:
   struct Options {
     std::string state_dir;  // the daemon's; a folder "attestation" is made in it
     // EC P-256 or RSA-2048, for a key that is made anew; RSA where the TPM has no EC.
     tpm::KeyAlgorithm ak_algorithm = tpm::KeyAlgorithm::kEcP256;
+    // The firmware's boot event log and the kernel's binary IMA list; empty: not sent.
+    std::string boot_log = {};
+    std::string ima_list = {};
   };
 
   Attestation(tpm::Broker& broker, Events& events, Options options);
+  ~Attestation() override;
 
   // Nonces are 16 to 64 bytes, else INVALID_ARGUMENT (INVALID_NONCE).
   Result<verify::Evidence> Quote(Deadline deadline, ByteView nonce,
                                  const std::vector<tpm::PcrSelection>& selections);
+
+  struct AttestRequest {
+    ByteView nonce;
+    std::vector<tpm::PcrSelection> selections;
+    // Where the last round ended: entries judged, in the boot with this reset count.
+    std::uint64_t ima_first = 0;
+    std::uint32_t reset_count = 0;
+  };
+  using TakeEvidence = std::function<Status(const verify::Evidence& part)>;
+  // A quote with the logs that explain it, in parts: logs are those of all parts one behind the
+  // other, everything else is in the first. Each part has 1 MiB of each log, or little more.
+  // FAILED_PRECONDITION: BOOT_LOG_UNREADABLE, IMA_LIST_UNREADABLE for logs that are there and
+  // cannot be read. What `take` returns ends it.
+  Status Attest(Deadline deadline, const AttestRequest& request, const TakeEvidence& take);
+
   Result<verify::KeyCertification> CertifyKey(Deadline deadline, const tpm::WrappedKey& key,
                                               ByteView nonce);
   // Made when absent. FAILED_PRECONDITION (AK_DAMAGED) when its file is not what it should be;
@@ -71,14 +94,24 @@ class Attestation final : public Module {
   Status Keep(Result<std::optional<Ak>> found);
   Result<Ak> LoadOrCreate(Deadline deadline);
   Result<tpm::WrappedKey> Create(Deadline deadline);
+  struct Quoted {
+    verify::Evidence evidence;
+    std::uint32_t reset_count = 0;
+  };
+  Result<Quoted> MakeQuote(Deadline deadline, ByteView nonce,
+                           const std::vector<tpm::PcrSelection>& selections);
+  // Sends `part` with the IMA list from `request` on.
+  Status SendWithImaList(Deadline deadline, verify::Evidence part, const TakeEvidence& take);
 
   tpm::Broker& broker_;
   Events& events_;
   const Options options_;
   std::timed_mutex making_;  // held while the key is made
   mutable std::mutex mutex_;
-  std::optional<Ak> ak_;  // guarded by mutex_, as is health_
+  std::optional<Ak> ak_;  // guarded by mutex_, as are the two below
   Status health_;
+  // Goes on with the list where the last call ended; not here while a call has it.
+  std::unique_ptr<ImaFollower> follower_;
 };
 
 }  // namespace seaworthy::attestation

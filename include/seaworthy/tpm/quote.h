@@ -15,6 +15,9 @@ Result<std::vector<PcrValue>> ReadPcrs(Context& context,
 struct Quote {
   Attestation attestation;
   std::vector<PcrValue> pcrs;  // of the moment of the quote, in selection order
+  // Of TPMS_CLOCK_INFO: another one after each boot. For a key outside the endorsement hierarchy
+  // the TPM adds a constant that depends on the key.
+  std::uint32_t reset_count = 0;
 };
 
 // TPM2_Quote with SHA-256. The values fit the quoted digest: read again when a PCR changed

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "modules/attestation/ima_follower.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/tss2_pem.h"
@@ -33,6 +34,8 @@ Status Damaged(const Directory& directory, const Status& why) {
 
 Attestation::Attestation(tpm::Broker& broker, Events& events, Options options)
     : broker_(broker), events_(events), options_(std::move(options)) {}
+
+Attestation::~Attestation() = default;
 
 Status Attestation::Start() {
   // Made when first needed; but a damaged file is told at once.
@@ -120,8 +123,8 @@ Result<tpm::PublicKey> Attestation::AttestationKey(Deadline deadline) {
   return std::move(ak.public_key);
 }
 
-Result<verify::Evidence> Attestation::Quote(Deadline deadline, ByteView nonce,
-                                            const std::vector<tpm::PcrSelection>& selections) {
+Result<Attestation::Quoted> Attestation::MakeQuote(
+    Deadline deadline, ByteView nonce, const std::vector<tpm::PcrSelection>& selections) {
   RETURN_IF_ERROR(CheckNonce(nonce));
   ASSIGN_OR_RETURN(Ak ak, LoadOrCreate(deadline));
   ASSIGN_OR_RETURN(tpm::Quote quote, broker_.Run(deadline, [&](tpm::Context& context) {
@@ -135,7 +138,13 @@ Result<verify::Evidence> Attestation::Quote(Deadline deadline, ByteView nonce,
     evidence.pcrs.push_back(
         {static_cast<std::uint16_t>(value.bank), value.index, std::move(value.digest)});
   }
-  return evidence;
+  return Quoted{std::move(evidence), quote.reset_count};
+}
+
+Result<verify::Evidence> Attestation::Quote(Deadline deadline, ByteView nonce,
+                                            const std::vector<tpm::PcrSelection>& selections) {
+  ASSIGN_OR_RETURN(Quoted quoted, MakeQuote(deadline, nonce, selections));
+  return std::move(quoted.evidence);
 }
 
 Result<verify::KeyCertification> Attestation::CertifyKey(Deadline deadline,

@@ -3,6 +3,7 @@
 
 #include "seaworthy/modules/attestation.h"
 #include "seaworthy/rpc/serve.h"
+#include "seaworthy/rpc/stream_deadline.h"
 #include "seaworthy/rpc/tpm_messages.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tls/x509.h"
@@ -12,7 +13,8 @@
 namespace seaworthy::attestation {
 namespace {
 
-Result<std::vector<tpm::PcrSelection>> Selections(const v1::QuoteRequest& request) {
+template <class Request>
+Result<std::vector<tpm::PcrSelection>> Selections(const Request& request) {
   if (request.pcrs().empty()) {
     return std::vector<tpm::PcrSelection>{{tpm::HashAlgorithm::kSha256, tpm::kAllPcrs}};
   }
@@ -77,6 +79,26 @@ class Service final : public v1::AttestationService::Service {
                                                             AsBytes(request->nonce()), selections));
                         verify::ToMessage(evidence, *response->mutable_evidence());
                         return {};
+                      });
+  }
+
+  grpc::Status Attest(grpc::ServerContext* context, const v1::AttestRequest* request,
+                      grpc::ServerWriter<v1::Evidence>* writer) override {
+    return rpc::Serve(gate_, *context, "seaworthy.v1.AttestationService.Attest", "",
+                      [&](const rpc::Call& call) -> Status {
+                        ASSIGN_OR_RETURN(const auto selections, Selections(*request));
+                        const rpc::StreamDeadline bound(*context, call.deadline);
+                        v1::Evidence message;
+                        return attestation_.Attest(call.deadline,
+                                                   {.nonce = AsBytes(request->nonce()),
+                                                    .selections = selections,
+                                                    .ima_first = request->ima_first(),
+                                                    .reset_count = request->reset_count()},
+                                                   [&](const verify::Evidence& part) -> Status {
+                                                     verify::ToMessage(part, message);
+                                                     if (writer->Write(message)) return {};
+                                                     return bound.NotTaken();
+                                                   });
                       });
   }
 

@@ -21,8 +21,9 @@ class Node {
     std::ofstream(root_ / "config.toml")
         << "[node]\nstate_dir = \"" << root_ / "state" << "\"\n[tpm]\ntcti = \"" << tpm_.tcti()
         << "\"\n[local]\nadmin_socket = \"" << root_ / "admin/s" << "\"\nread_socket = \""
-        << root_ / "read/s" << "\"\nread_group = \"\"\n[audit]\nfile = \"" << root_ / "audit/log"
-        << "\"\n";
+        << root_ / "read/s" << "\"\nread_group = \"\"\n[attestation]\nboot_log = \""
+        << root_ / "boot_log" << "\"\nima_list = \"" << root_ / "ima_list"
+        << "\"\n[audit]\nfile = \"" << root_ / "audit/log" << "\"\n";
     pid_ = Start({SEAWORTHYD, "--config", root_ / "config.toml"}, root_ / "out", root_ / "err");
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (Ctl({"status"}).exit != 0) {

@@ -139,6 +139,31 @@ TEST_F(ProgramTest, CertificationTiesARequestToTheTpm) {
   EXPECT_EQ(verify(kOtherNonce, File("certified.csr")).exit, 1);
 }
 
+TEST_F(ProgramTest, EvidenceCarriesTheLogsThatAreThere) {
+  const Words attest = {"attest", "--nonce", kNonce, "--out", File("evidence")};
+  std::ofstream(File("boot_log")) << "a boot log";
+  Words export_too = attest;
+  export_too.insert(export_too.end(), {"--export-dir", File("logs")});
+  const Ran ran = Ctl(export_too);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("10 bytes"));
+  EXPECT_EQ(Content(File("logs/binary_bios_measurements")), "a boot log");
+  EXPECT_FALSE(std::filesystem::exists(File("logs/binary_runtime_measurements")));
+  ASSERT_EQ(Ctl({"ak", "--out", File("ak.pem")}).exit, 0);
+  const Ran verified =
+      Ctl({"verify", "--evidence", File("evidence"), "--nonce", kNonce, "--ak", File("ak.pem")});
+  EXPECT_EQ(verified.exit, 0) << verified.out;
+  Words with_state = attest;
+  with_state.insert(with_state.end(), {"--state", File("round.json")});
+  EXPECT_EQ(Ctl(with_state).exit, 0);  // the first round: there is none yet
+  std::ofstream(File("round.json")) << "{";
+  const Ran malformed = Ctl(with_state);
+  EXPECT_EQ(malformed.exit, 2);
+  EXPECT_THAT(malformed.err, HasSubstr(File("round.json")));
+  EXPECT_EQ(Ctl({"attest", "--nonce", kNonce}).exit, 2);
+  EXPECT_EQ(node_->Ctl(attest, "read/s").exit, 4);
+}
+
 TEST_F(ProgramTest, AQuoteIsTrustedByUsAndByTpm2Checkquote) {
   ASSERT_EQ(Ctl({"ak", "--out", File("ak.pem")}).exit, 0);
   const Ran quote = Ctl({"quote", "--nonce", kNonce, "--pcrs", "sha256:0-7,16", "--out",

@@ -7,6 +7,7 @@
 #include <map>
 #include <sstream>
 
+#include "support/ima_entry.h"
 #include "support/status_matchers.h"
 #include "unit/verify/captures.h"
 #include "verify/little_endian.h"
@@ -47,26 +48,7 @@ std::vector<ImaEntry> ReadAll(ImaListReader& reader, ByteView list) {
   }
 }
 
-// An entry of a template with fields, as the kernel makes it.
-Bytes MakeEntry(const std::string& name, const std::vector<std::string>& fields,
-                bool violation = false) {
-  Bytes data;
-  for (const std::string& field : fields) {
-    AppendLittleEndian32(static_cast<std::uint32_t>(field.size()), data);
-    data.insert(data.end(), field.begin(), field.end());
-  }
-  Bytes digest(20);
-  if (!violation) ShortDigest(TPM2_ALG_SHA1, {data}, digest.data());
-  Bytes entry;
-  AppendLittleEndian32(10, entry);
-  entry.insert(entry.end(), digest.begin(), digest.end());
-  AppendLittleEndian32(static_cast<std::uint32_t>(name.size()), entry);
-  entry.insert(entry.end(), name.begin(), name.end());
-  AppendLittleEndian32(static_cast<std::uint32_t>(data.size()), entry);
-  entry.insert(entry.end(), data.begin(), data.end());
-  return entry;
-}
-
+using testing::MakeImaEntry;
 using namespace std::string_literals;
 const std::string kDigest = "sha256:\0"s + std::string(32, '\xab');
 const std::string kHexDigest = "sha256:" + Hex(Bytes(32, 0xab));
@@ -189,8 +171,8 @@ TEST_P(GuestList, CutAnywhereTellsOfTheRest) {
 INSTANTIATE_TEST_SUITE_P(Captures, GuestList, ::testing::ValuesIn(GuestFolders()), TestName);
 
 TEST(ImaReplay, AnEditedRemovedOrSwappedEntryChangesTheValue) {
-  const Bytes a = MakeEntry("ima-ng", {kDigest, "/a\0"s});
-  const Bytes b = MakeEntry("ima-ng", {kDigest, "/b\0"s});
+  const Bytes a = MakeImaEntry("ima-ng", {kDigest, "/a\0"s});
+  const Bytes b = MakeImaEntry("ima-ng", {kDigest, "/b\0"s});
   const auto value = [](const std::vector<Bytes>& list) {
     ImaReplay replay = ImaReplay::Start(TPM2_ALG_SHA256).value();
     for (const Bytes& bytes : list) {
@@ -211,7 +193,8 @@ TEST(ImaReplay, AnEditedRemovedOrSwappedEntryChangesTheValue) {
 }
 
 TEST(ImaReplay, AViolationExtendsOnes) {
-  const Bytes violation = MakeEntry("ima-ng", {"sha1:\0"s + std::string(20, '\0'), "/a\0"s}, true);
+  const Bytes violation =
+      MakeImaEntry("ima-ng", {"sha1:\0"s + std::string(20, '\0'), "/a\0"s}, true);
   ImaListReader reader;
   const std::vector<ImaEntry> entries = ReadAll(reader, violation);
   ASSERT_TRUE(entries.at(0).IsViolation());
@@ -224,7 +207,7 @@ TEST(ImaReplay, AViolationExtendsOnes) {
 
 // As Debian's kernel does it in the banks whose hash is a module there.
 TEST(ImaReplay, KnowsAPaddedSha1) {
-  const Bytes list = MakeEntry("ima-ng", {kDigest, "/a\0"s});
+  const Bytes list = MakeImaEntry("ima-ng", {kDigest, "/a\0"s});
   ImaListReader reader;
   const std::vector<ImaEntry> entries = ReadAll(reader, list);
   Bytes padded(48);
@@ -262,7 +245,7 @@ TEST(ImaFields, OfEveryTemplate) {
              "\xed\x81"s}},
            {"d-ng|n-ng", {kDigest, path}},
            {"n-ng|sig|d-ng", {path, "\3\2sig", kDigest}}}) {
-    const Bytes binary = MakeEntry(name, fields);
+    const Bytes binary = MakeImaEntry(name, fields);
     ImaListReader reader;
     const ImaFields read = FieldsOf(binary, reader);
     EXPECT_EQ(read.path, "/usr/bin/runc") << name;
@@ -281,7 +264,7 @@ TEST(ImaFields, RefusesWhatDoesNotFitTheTemplate) {
   const std::string path = "/a\0"s;
   const auto parse = [](const std::string& name, const std::vector<std::string>& fields) {
     static Bytes binary;
-    binary = MakeEntry(name, fields);
+    binary = MakeImaEntry(name, fields);
     ImaListReader reader;
     static std::vector<ImaEntry> entries;
     static ImaListReader keeps;
@@ -307,7 +290,7 @@ TEST(ImaFields, RefusesWhatDoesNotFitTheTemplate) {
 }
 
 TEST(ImaListReader, RefusesAbsurdLengthsAndNamesThePlace) {
-  const Bytes good = MakeEntry("ima-ng", {kDigest, "/a\0"s});
+  const Bytes good = MakeImaEntry("ima-ng", {kDigest, "/a\0"s});
   const auto fails = [&](std::size_t at, std::uint32_t value, const std::string& says) {
     Bytes list = good;
     list.insert(list.end(), good.begin(), good.end());
@@ -333,9 +316,9 @@ TEST(ImaAscii, NamesWithSpacesNewlinesAndStrangeBytes) {
   for (const std::string name :
        {"/with space", "/ends with ", "/new\nline", "/\xff\xfe bytes", "/a sha256:00ff",
         "/x\n10 0000000000000000000000000000000000000001 ima-ng sha256:00 /y", "/\n\n"}) {
-    const Bytes sig = MakeEntry("ima-sig", {kDigest, name + '\0', ""});
-    const Bytes signed_ = MakeEntry("ima-sig", {kDigest, name + '\0', "\3\2ab"});
-    const Bytes ng = MakeEntry("ima-ng", {kDigest, name + '\0'});
+    const Bytes sig = MakeImaEntry("ima-sig", {kDigest, name + '\0', ""});
+    const Bytes signed_ = MakeImaEntry("ima-sig", {kDigest, name + '\0', "\3\2ab"});
+    const Bytes ng = MakeImaEntry("ima-ng", {kDigest, name + '\0'});
     const std::string digest = "ima-sig " + kHexDigest + " ";
     const std::string ascii =
         Line(sig, digest + name + " ") + Line(signed_, digest + name + " 03026162") +
@@ -354,17 +337,17 @@ TEST(ImaAscii, NamesWithSpacesNewlinesAndStrangeBytes) {
 TEST(ImaAscii, OfEveryTemplate) {
   const std::string mod = "sha512:" + Hex(Bytes(64, 'x'));
   const std::vector<std::pair<Bytes, std::string>> lines = {
-      {MakeEntry("ima-ngv2", {"ima:" + kDigest, "/a\0"s}), "ima-ngv2 ima:" + kHexDigest + " /a"},
-      {MakeEntry("ima-sigv2", {"verity:" + kDigest, "/a\0"s, "s"}),
+      {MakeImaEntry("ima-ngv2", {"ima:" + kDigest, "/a\0"s}), "ima-ngv2 ima:" + kHexDigest + " /a"},
+      {MakeImaEntry("ima-sigv2", {"verity:" + kDigest, "/a\0"s, "s"}),
        "ima-sigv2 verity:" + kHexDigest + " /a 73"},
-      {MakeEntry("ima-buf", {kDigest, "kexec-cmdline\0"s, "ro"}),
+      {MakeImaEntry("ima-buf", {kDigest, "kexec-cmdline\0"s, "ro"}),
        "ima-buf " + kHexDigest + " kexec-cmdline 726f"},
-      {MakeEntry("ima-modsig", {kDigest, "/a\0"s, "", "sha512:\0"s + std::string(64, 'x'), "m"}),
+      {MakeImaEntry("ima-modsig", {kDigest, "/a\0"s, "", "sha512:\0"s + std::string(64, 'x'), "m"}),
        "ima-modsig " + kHexDigest + " /a  " + mod + " 6d"},
-      {MakeEntry("ima-modsig", {kDigest, "/a\0"s, "s", "", ""}),
+      {MakeImaEntry("ima-modsig", {kDigest, "/a\0"s, "s", "", ""}),
        "ima-modsig " + kHexDigest + " /a 73  "},
-      {MakeEntry("evm-sig", {kDigest, "/a\0"s, "e", "security.ima\0"s, "\4\0\0\0"s, "vvvv",
-                             "\xe8\3\0\0"s, "\0\0\0\0"s, "\xed\x81"}),
+      {MakeImaEntry("evm-sig", {kDigest, "/a\0"s, "e", "security.ima\0"s, "\4\0\0\0"s, "vvvv",
+                                "\xe8\3\0\0"s, "\0\0\0\0"s, "\xed\x81"}),
        "evm-sig " + kHexDigest + " /a 65 security.ima 04000000 76767676 1000 0 33261"},
   };
   for (const auto& [binary, ascii] : lines) {
@@ -375,7 +358,7 @@ TEST(ImaAscii, OfEveryTemplate) {
 }
 
 TEST(ImaAscii, AnEditedLineIsReadAndKeepsItsDigest) {
-  const Bytes entry = MakeEntry("ima-ng", {kDigest, "/a\0"s});
+  const Bytes entry = MakeImaEntry("ima-ng", {kDigest, "/a\0"s});
   const Result<Bytes> read = ImaAsciiToBinary(Line(entry, "ima-ng " + kHexDigest + " /b"));
   ASSERT_TRUE(read.ok()) << read.status();
   ImaListReader reader;
@@ -386,7 +369,7 @@ TEST(ImaAscii, AnEditedLineIsReadAndKeepsItsDigest) {
 }
 
 TEST(ImaAscii, NamesTheLineThatIsNone) {
-  const Bytes entry = MakeEntry("ima-ng", {kDigest, "/a\0"s});
+  const Bytes entry = MakeImaEntry("ima-ng", {kDigest, "/a\0"s});
   const std::string good = Line(entry, "ima-ng " + kHexDigest + " /a");
   EXPECT_THAT(ImaAsciiToBinary("hello\n" + good),
               Fails(Code::kInvalidArgument, "IMA_LIST_MALFORMED"));

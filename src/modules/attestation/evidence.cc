@@ -1,0 +1,91 @@
+// Attest: a quote with the logs that explain it.
+#include <algorithm>
+
+#include "modules/attestation/ima_follower.h"
+#include "seaworthy/directory.h"
+#include "seaworthy/modules/attestation.h"
+#include "seaworthy/status_macros.h"
+
+namespace seaworthy::attestation {
+namespace {
+
+// So that a part with the whole of it is no larger than what gRPC takes by default. Firmware's logs
+// have tens of KiB.
+constexpr std::size_t kMaxBootLog = std::size_t{1} << 20;
+
+Result<Bytes> ReadBootLog(const std::string& path) {
+  if (path.empty()) return Bytes();
+  Result<Bytes> log = ReadFile(path, kMaxBootLog);
+  if (log.ok()) return log;
+  if (log.status().code() == Code::kNotFound) return Bytes();
+  return Fail(Code::kFailedPrecondition, "BOOT_LOG_UNREADABLE",
+              path + " cannot be read: " + Message(log.status()));
+}
+
+// PCR 10 of one quoted bank, SHA-256 rather than another: what tells where the quote is in the
+// list.
+const verify::PcrValue* QuotedPcr10(const std::vector<verify::PcrValue>& pcrs) {
+  constexpr auto kSha256 = static_cast<std::uint16_t>(tpm::HashAlgorithm::kSha256);
+  const verify::PcrValue* found = nullptr;
+  for (const verify::PcrValue& value : pcrs) {
+    if (value.index != verify::kImaPcr) continue;
+    if (found == nullptr || value.bank == kSha256) found = &value;
+  }
+  return found;
+}
+
+}  // namespace
+
+Status Attestation::Attest(Deadline deadline, const AttestRequest& request,
+                           const TakeEvidence& take) {
+  ASSIGN_OR_RETURN(Quoted quoted, MakeQuote(deadline, request.nonce, request.selections));
+  verify::Evidence& part = quoted.evidence;
+  ASSIGN_OR_RETURN(part.boot_log, ReadBootLog(options_.boot_log));
+  if (request.reset_count == quoted.reset_count) part.ima_first = request.ima_first;
+  return SendWithImaList(deadline, std::move(part), take);
+}
+
+// The list is read after the quote. The kernel puts an entry into its list before it extends the
+// PCR, so that the list has at least what is quoted; what it has beyond, is left for the next
+// round.
+Status Attestation::SendWithImaList(Deadline deadline, verify::Evidence part,
+                                    const TakeEvidence& take) {
+  const verify::PcrValue* quoted = QuotedPcr10(part.pcrs);
+  if (quoted == nullptr || options_.ima_list.empty()) return take(part);
+  const verify::PcrValue pcr10 = *quoted;
+  std::unique_ptr<ImaFollower> follower;
+  {
+    const std::lock_guard lock(mutex_);
+    follower = std::move(follower_);
+  }
+  const ImaFollower::Take send = [&](ByteView entries) -> Status {
+    part.ima_list.assign(entries.begin(), entries.end());
+    RETURN_IF_ERROR(take(part));
+    part = {};
+    return {};
+  };
+  const auto follow = [&]() -> Result<bool> {
+    const bool goes_on = follower != nullptr && follower->bank() == pcr10.bank &&
+                         follower->oldest() <= part.ima_first;
+    if (!goes_on) {
+      ASSIGN_OR_RETURN(ImaFollower opened, ImaFollower::Open(options_.ima_list, pcr10.bank));
+      follower = std::make_unique<ImaFollower>(std::move(opened));
+    }
+    return follower->FollowTo(pcr10.digest, part.ima_first, deadline, send);
+  };
+  Result<bool> reached = follow();
+  if (reached.status().code() == Code::kOutOfRange) {
+    part.ima_first = 0;
+    reached = follow();
+  }
+  if (reached.status().code() == Code::kNotFound) return take(part);
+  RETURN_IF_ERROR(reached.status());
+  // A list that does not fit the quote has no place to go on from.
+  if (*reached) {
+    const std::lock_guard lock(mutex_);
+    follower_ = std::move(follower);
+  }
+  return {};
+}
+
+}  // namespace seaworthy::attestation
