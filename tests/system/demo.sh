@@ -6,6 +6,10 @@ set -euo pipefail
 
 readonly BUILD=${1:?usage: demo.sh BUILD_DIR}
 readonly DAEMON=$BUILD/bin/seaworthyd CTL=$BUILD/bin/seaworthyctl
+TESTS=$(cd "$(dirname "$0")/.." && pwd)
+readonly TESTS
+# Of a virtual machine that booted a signed kernel under Secure Boot.
+readonly BOOT_LOG=$TESTS/data/captures/ovmf-secureboot-uki/binary_bios_measurements
 for program in "$DAEMON" "$CTL"; do
   [[ -x $program ]] || { echo "demo: $program is not built" >&2; exit 1; }
 done
@@ -75,12 +79,13 @@ refused() {
   good "$why"
 }
 
-# untrusted CODE ARGUMENTS...: verify must answer "no" (exit code 1) and name the check.
+# untrusted CODES ARGUMENTS...: verify must answer "no" (exit code 1) and name the checks; what held is
+# not shown again.
 untrusted() {
   local code=$1 answer=0
   shift
   "$CTL" verify --ak "$ROOT/ak.pem" "$@" >"$ROOT/verdict" || answer=$?
-  indent <"$ROOT/verdict"
+  grep -v '^  ok ' "$ROOT/verdict" | indent
   [[ $answer == 1 ]] || fail "verify ended with $answer, not with 1"
   grep -q "^NOT trusted: $code\$" "$ROOT/verdict" || fail "the verdict does not say $code alone"
   good "NOT trusted, and the check that fails is named: $code"
@@ -150,6 +155,9 @@ tcti = "tabrmd:bus_type=session"
 admin_socket = "$ROOT/admin/s"
 read_socket = "$ROOT/read/s"
 read_group = ""
+[attestation]
+boot_log = "$BOOT_LOG"
+ima_list = "$ROOT/ima_list"
 [audit]
 file = "$ROOT/audit/audit.jsonl"
 $*
@@ -179,7 +187,8 @@ issue() {
     -extfile <(printf '%s\n' "$2") -out "$ROOT/$1" 2>/dev/null
 }
 
-pcr16() { tpm2_pcrread -Q sha256:16 -o "$ROOT/pcr16" && od -An -v -tx1 "$ROOT/pcr16" | tr -d ' \n'; }
+# measuring ARGUMENTS: what firmware and kernel would do.
+measuring() { /usr/bin/python3 "$TESTS/system/measuring.py" "$@"; }
 
 free_port() {
   local port
@@ -211,6 +220,11 @@ cat "$ROOT"/ca/*cert.pem >"$ROOT/tpm-ca.pem"
 openssl verify -ignore_critical -CAfile "$ROOT/tpm-ca.pem" "$ROOT/ek.pem" >/dev/null ||
   fail "the EK certificate does not chain to its CA"
 good "the TPM's endorsement key has a certificate that chains to its maker's CA"
+measuring boot "$BOOT_LOG" "$ROOT/ima_list"
+mkdir -p "$ROOT/usr/bin"
+echo "a container runtime" >"$ROOT/usr/bin/runc"
+measuring use "$ROOT/ima_list" /usr/bin/runc "$ROOT/usr/bin/runc"
+good "its PCRs are those of a machine under Secure Boot, whose boot log was recorded; a kernel measures what is used"
 
 step "seaworthyd takes the TPM"
 write_config
@@ -303,46 +317,66 @@ refused "a certificate that no role is given to may do nothing" "UNKNOWN_CLIENT"
   remote_ctl stranger status
 
 step "The backend asks the node to prove its state, over mutual TLS"
-NONCE1=$(openssl rand -hex 32)
-EXPECTED16=$(pcr16)
-remote_ctl backend quote --nonce "$NONCE1" --pcrs sha256:0-7,16 --out "$ROOT/evidence1.bin" \
-  --export-dir "$ROOT/quote" >/dev/null
-show "$CTL" verify --evidence "$ROOT/evidence1.bin" --nonce "$NONCE1" --ak "$ROOT/ak.pem" \
-  --expect-pcr "sha256:16=$EXPECTED16"
-checkquote() {
-  tpm2_checkquote -u "$ROOT/quote/ak.pem" -m "$ROOT/quote/quote.msg" -s "$ROOT/quote/quote.sig" \
-    -f "$ROOT/quote/quote.pcrs" -g sha256 -q "$1"
+# ask NAME [OPTION...]: evidence over a nonce of its own, into NAME.
+ask() {
+  NONCE=$(openssl rand -hex 32)
+  JUDGE=(--nonce "$NONCE" --policy "$ROOT/edge.json" --state "$ROOT/node.state")
+  remote_ctl backend attest --nonce "$NONCE" --out "$ROOT/$1" "${@:2}" >/dev/null
 }
-checkquote "$NONCE1" >/dev/null || fail "tpm2_checkquote does not accept the quote"
-good "tpm2_checkquote, which is not ours, says so too"
-refused "and refuses it for another nonce" "." checkquote "$(openssl rand -hex 32)"
+ask good.bin --export-dir "$ROOT/export"
+say "the node is known to be good now; a policy is made of what it shows:"
+show "$CTL" policy learn --evidence "$ROOT/good.bin" --out "$ROOT/edge.json"
+show "$CTL" verify --evidence "$ROOT/good.bin" --ak "$ROOT/ak.pem" "${JUDGE[@]}"
+checkquote() {
+  tpm2_checkquote -u "$ROOT/export/ak.pem" -m "$ROOT/export/quote.msg" -s "$ROOT/export/quote.sig" \
+    -f "$ROOT/export/quote.pcrs" -g sha256 -q "$1"
+}
+checkquote "$NONCE" >/dev/null || fail "tpm2_checkquote does not accept the quote"
+tpm2_eventlog "$ROOT/export/binary_bios_measurements" >"$ROOT/eventlog" 2>&1 ||
+  fail "tpm2_eventlog does not read the boot log"
+good "tpm2_checkquote and tpm2_eventlog, which are not ours, take the same evidence as files"
+refused "and a quote is refused for another nonce" "." checkquote "$(openssl rand -hex 32)"
 
 step "Old evidence is shown again, to a new nonce"
-NONCE2=$(openssl rand -hex 32)
-untrusted NONCE_MISMATCH --evidence "$ROOT/evidence1.bin" --nonce "$NONCE2"
+NONCE=$(openssl rand -hex 32)
+untrusted NONCE_MISMATCH --evidence "$ROOT/good.bin" --nonce "$NONCE"
 
-step "The node's state changes: something is measured into PCR 16"
-tpm2_pcrextend "16:sha256=$(printf 'an unexpected program' | openssl dgst -sha256 -r | cut -c -64)"
-NOW16=$(pcr16)
-[[ $NOW16 != "$EXPECTED16" ]] || fail "PCR 16 did not change"
-ctl quote --nonce "$NONCE2" --pcrs sha256:0-7,16 --out "$ROOT/evidence2.bin" >/dev/null
-untrusted PCR_UNEXPECTED --evidence "$ROOT/evidence2.bin" --nonce "$NONCE2" \
-  --expect-pcr "sha256:16=$EXPECTED16"
+step "A file changes, and is used"
+ask next.bin --state "$ROOT/node.state"
+"$CTL" verify --evidence "$ROOT/next.bin" --ak "$ROOT/ak.pem" "${JUDGE[@]}" >/dev/null ||
+  fail "the second round is not trusted"
+good "a second round before that has nothing new, and is trusted"
+echo "and a back door" >>"$ROOT/usr/bin/runc"
+measuring use "$ROOT/ima_list" /usr/bin/runc "$ROOT/usr/bin/runc"
+ask changed.bin --state "$ROOT/node.state"
+untrusted IMA_FILE_CHANGED --evidence "$ROOT/changed.bin" "${JUDGE[@]}"
+grep -q "/usr/bin/runc" "$ROOT/verdict" || fail "the verdict does not name the file"
 
-step "The node lies: it claims the old value of PCR 16 beside the new quote"
-/usr/bin/python3 - "$ROOT/evidence2.bin" "$NOW16" "$EXPECTED16" "$ROOT/lie.bin" <<'END'
+step "The node lies: it leaves the entry out of the list that it sends"
+/usr/bin/python3 - "$ROOT/changed.bin" "$ROOT/lie.bin" <<'END'
 import pathlib, sys
-evidence, now, claimed, lie = sys.argv[1:]
-content = pathlib.Path(evidence).read_bytes()
-assert content.count(bytes.fromhex(now)) == 1
-pathlib.Path(lie).write_bytes(content.replace(bytes.fromhex(now), bytes.fromhex(claimed)))
+evidence, lie = map(pathlib.Path, sys.argv[1:])
+content = evidence.read_bytes()
+# The field ima_list (17, bytes) of the message, and all that is in it: one entry.
+at = content.rindex(b"ima-ng") - 28
+assert content[at - 3:at - 1] == b"\x8a\x01", content[at - 3:at]
+size = content[at - 1]
+lie.write_bytes(content[:at - 3] + content[at + size:])
 END
-untrusted PCR_DIGEST_MISMATCH --evidence "$ROOT/lie.bin" --nonce "$NONCE2" \
-  --expect-pcr "sha256:16=$EXPECTED16"
+untrusted IMA_LIST_MISMATCH --evidence "$ROOT/lie.bin" "${JUDGE[@]}"
+
+step "A boot value changes: something else was started"
+tpm2_pcrextend "4:sha256=$(printf 'another boot loader' | openssl dgst -sha256 -r | cut -c -64)"
+cp "$ROOT/edge.json" "$ROOT/allowing.json"
+"$CTL" policy update "$ROOT/allowing.json" --dir "$ROOT" >/dev/null
+say "(the changed file is allowed by now, as after a package update)"
+ask boot.bin --state "$ROOT/node.state"
+untrusted "PCR_UNEXPECTED, BOOT_LOG_MISMATCH" --evidence "$ROOT/boot.bin" --nonce "$NONCE" \
+  --policy "$ROOT/allowing.json" --state "$ROOT/node.state"
 
 step "The audit trail has it all"
 stop_daemon
-for method in KeyService CreateKey InstallCertificate Quote ROLE_TOO_LOW; do
+for method in KeyService CreateKey InstallCertificate Attest ROLE_TOO_LOW; do
   grep -q "$method" "$ROOT/audit/audit.jsonl" || fail "the audit trail lacks $method"
 done
 good "$(wc -l <"$ROOT/audit/audit.jsonl") records, each refusal too"
