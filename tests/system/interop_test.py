@@ -22,6 +22,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else None
 TCTI = "tabrmd:bus_type=session"
 DEADLINE_SECONDS = 30
+BOOT_LOG = SOURCE / "tests/data/captures/ovmf-secureboot-uki/binary_bios_measurements"
 
 
 def until(condition, what):
@@ -67,7 +68,7 @@ class Node:
                         ok=ok)
 
     def start(self):
-        (self.root / "tpm").mkdir()
+        self.make_tpm()
         self.spawn("swtpm", "socket", "--tpm2", "--server",
                    f"type=unixio,path={self.path('swtpm')}", "--ctrl",
                    f"type=unixio,path={self.path('swtpm.ctrl')}", "--tpmstate",
@@ -94,6 +95,28 @@ class Node:
         self.spawn(str(BIN / "seaworthyd"), "--config", self.path("seaworthyd.toml"))
         until(lambda: self.ctl("status", ok=False).returncode == 0, "seaworthyd")
 
+    def make_tpm(self):
+        """A TPM with an endorsement key that its maker's CA has certified."""
+        for name in ("tpm", "vendor"):
+            (self.root / name).mkdir()
+        (self.root / "vendor.options").write_text("")
+        (self.root / "vendor.conf").write_text(
+            f"statedir = {self.path('vendor')}\nsigningkey = {self.path('vendor/signkey.pem')}\n"
+            f"issuercert = {self.path('vendor/issuercert.pem')}\n"
+            f"certserial = {self.path('vendor/serial')}\n")
+        (self.root / "setup.conf").write_text(
+            f"create_certs_tool = {shutil.which('swtpm_localca')}\n"
+            f"create_certs_tool_config = {self.path('vendor.conf')}\n"
+            f"create_certs_tool_options = {self.path('vendor.options')}\n")
+        # As root it would become the user tss, who may not write here.
+        as_root = ["--runas", "root"] if os.getuid() == 0 else []
+        self.run("swtpm_setup", "--tpm2", "--tpmstate", self.path("tpm"), "--create-ek-cert",
+                 "--config", self.path("setup.conf"), *as_root)
+
+    def measure(self, *arguments):
+        """What firmware and kernel would do."""
+        self.run(sys.executable, str(SOURCE / "tests/system/measuring.py"), *arguments)
+
     @staticmethod
     def free_port():
         with socket.socket() as probe:
@@ -110,6 +133,9 @@ tcti = "{TCTI}"
 admin_socket = "{self.path('admin/s')}"
 read_socket = "{self.path('read/s')}"
 read_group = ""
+[attestation]
+boot_log = "{BOOT_LOG}"
+ima_list = "{self.path('ima_list')}"
 [audit]
 file = "{self.path('audit.jsonl')}"
 [remote]
@@ -253,6 +279,43 @@ class Interop(unittest.TestCase):
         lines = (self.node.root / "audit.jsonl").read_text().split("\n")[:-1]
         return [record["reason"] for record in map(json.loads, lines)
                 if record["outcome"] == "refused"]
+
+    def test_backend_of_the_documentation(self):
+        node, nonce = self.node, "66" * 32
+        node.measure("boot", str(BOOT_LOG), node.path("ima_list"))
+        (node.root / "runc").write_text("a container runtime")
+        node.measure("use", node.path("ima_list"), "/usr/bin/runc", node.path("runc"))
+        node.ctl("attest", "--nonce", nonce, "--out", node.path("good"))
+        node.ctl("policy", "learn", "--evidence", node.path("good"), "--out",
+                 node.path("policy.json"))
+        # What it trusts: for the node's listener, for the TPM; and its own certificate.
+        for name in ("tls", "known"):
+            (node.root / name).mkdir()
+        node.run("sh", "-c", f"openssl s_client -connect 127.0.0.1:{node.port} -cert backend.pem "
+                 "-key backend.key </dev/null 2>/dev/null | openssl x509 >tls/ca.pem\n"
+                 "cp backend.pem tls/client.pem; cp backend.key tls/client.key\n"
+                 "cat vendor/*cert.pem >vendors.pem")
+
+        def backend():
+            return node.run(str(BIN / "backend_example"), f"localhost:{node.port}", "tls",
+                            "vendors.pem", "policy.json", "known", ok=False)
+
+        first = backend()
+        self.assertEqual((first.returncode, first.stdout), (0, b"trusted\n"), first.stderr)
+        self.assertEqual(json.loads((node.root / "known/state").read_text())["ima_entries"], 2)
+        self.assertEqual(backend().returncode, 0)
+        (node.root / "runc").write_text("another")
+        node.measure("use", node.path("ima_list"), "/usr/bin/runc", node.path("runc"))
+        changed = backend()
+        self.assertEqual(changed.returncode, 1)
+        self.assertIn(b"IMA_FILE_CHANGED /usr/bin/runc", changed.stdout)
+        # Another TPM's maker.
+        shutil.rmtree(node.root / "known")
+        (node.root / "known").mkdir()
+        shutil.copy(node.root / "ca.pem", node.root / "vendors.pem")
+        stranger = backend()
+        self.assertEqual(stranger.returncode, 1)
+        self.assertIn(b"EK_ROOT_UNKNOWN", stranger.stdout)
 
     def test_openssl_s_client_speaks_tls_1_3_only(self):
         connect = ("openssl", "s_client", "-connect", f"127.0.0.1:{self.node.port}", "-cert",
