@@ -12,6 +12,9 @@ namespace seaworthy::verify {
 namespace {
 
 constexpr std::size_t kWord = 8;
+constexpr std::size_t kCacheLine = 64;
+// A record with a long path and several digests.
+constexpr std::size_t kPrefetched = 6 * kCacheLine;
 constexpr std::string_view kHashes[] = {"sha256", "sha1", "sha384", "sha512"};
 
 std::uint8_t HashId(std::string_view name) {
@@ -43,12 +46,28 @@ ImaFileTable::ImaFileTable(const ImaPolicy& policy)
   }
 }
 
-ImaFileTable::Answer ImaFileTable::Find(const ImaFields& fields) const {
-  const std::size_t hash = std::hash<std::string_view>{}(fields.path);
-  for (std::size_t place = hash & (slots_.size() - 1); slots_[place].record != 0;
-       place = (place + 1) & (slots_.size() - 1)) {
-    if (slots_[place].check != static_cast<std::uint32_t>(hash >> 32)) continue;
-    const std::uint8_t* record = records_.data() + std::size_t{slots_[place].record} * kWord;
+ImaFileTable::Place ImaFileTable::Seek(std::string_view path) const {
+  const std::size_t hash = std::hash<std::string_view>{}(path);
+  const Place place = {hash & (slots_.size() - 1), static_cast<std::uint32_t>(hash >> 32)};
+  __builtin_prefetch(&slots_[place.slot]);
+  return place;
+}
+
+void ImaFileTable::Fetch(Place place) const {
+  while (slots_[place.slot].record != 0 && slots_[place.slot].check != place.check) {
+    place.slot = (place.slot + 1) & (slots_.size() - 1);
+  }
+  const std::uint8_t* record = records_.data() + std::size_t{slots_[place.slot].record} * kWord;
+  // May reach beyond the last record, where it does nothing.
+  for (std::size_t line = 0; line < kPrefetched; line += kCacheLine) {
+    __builtin_prefetch(record + line);
+  }
+}
+
+ImaFileTable::Answer ImaFileTable::Find(Place place, const ImaFields& fields) const {
+  for (; slots_[place.slot].record != 0; place.slot = (place.slot + 1) & (slots_.size() - 1)) {
+    if (slots_[place.slot].check != place.check) continue;
+    const std::uint8_t* record = records_.data() + std::size_t{slots_[place.slot].record} * kWord;
     const std::uint32_t size = LittleEndian32({record, 4});
     std::uint32_t digests = LittleEndian32({record + 4, 4});
     record += 8;

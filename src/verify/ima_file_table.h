@@ -15,9 +15,19 @@ class ImaFileTable {
  public:
   explicit ImaFileTable(const ImaPolicy& policy);
 
+  // Where a path would be. Its slot, and what Fetch finds there, begin to come from memory, which
+  // takes as long as a digest: the caller makes those of the entry between these calls and Find.
+  struct Place {
+    std::size_t slot = 0;
+    std::uint32_t check = 0;
+  };
+  Place Seek(std::string_view path) const;
+  void Fetch(Place place) const;
+
   enum class Answer { kUnknown, kAllowed, kOther };
-  // Whether the policy has the path, and whether this digest is one of those it allows.
-  Answer Find(const ImaFields& fields) const;
+  // Whether the policy has the path, and whether this digest is one of those it allows. `place` is
+  // the path's.
+  Answer Find(Place place, const ImaFields& fields) const;
 
  private:
   struct Slot {

@@ -103,9 +103,11 @@ void ImaJudge::Entry(const ImaEntry& entry, Report& report) {
     return;
   }
   entries_ = entry.number + 1;
-  const auto sha1 = ImaTemplateSha1(entry);
   const Result<ImaFields> fields = ParseImaFields(entry);
   const std::string_view path = fields.ok() ? fields->path : std::string_view();
+  const ImaFileTable::Place place = files_.Seek(path);
+  const auto sha1 = ImaTemplateSha1(entry);
+  files_.Fetch(place);
   if (!entry.IsViolation() && !std::ranges::equal(sha1, entry.template_digest)) {
     Find({.code = "IMA_ENTRY_EDITED",
           .expected = Hex(sha1),
@@ -127,10 +129,11 @@ void ImaJudge::Entry(const ImaEntry& entry, Report& report) {
          report);
     return;
   }
-  JudgeEntry(entry, *fields, report);
+  JudgeEntry(entry, *fields, place, report);
 }
 
-void ImaJudge::JudgeEntry(const ImaEntry& entry, const ImaFields& fields, Report& report) {
+void ImaJudge::JudgeEntry(const ImaEntry& entry, const ImaFields& fields, ImaFileTable::Place place,
+                          Report& report) {
   ++judged_;
   if (entry.IsViolation()) {
     if (policy_.violations == Judge::kIgnore || Excluded(fields.path)) return;
@@ -148,7 +151,7 @@ void ImaJudge::JudgeEntry(const ImaEntry& entry, const ImaFields& fields, Report
               "The IMA list does not begin with the boot aggregate, as every kernel's does."},
          entry, fields.path, report);
   }
-  const ImaFileTable::Answer answer = files_.Find(fields);
+  const ImaFileTable::Answer answer = files_.Find(place, fields);
   if (answer == ImaFileTable::Answer::kAllowed) return;
   const bool known = answer == ImaFileTable::Answer::kOther;
   if (!known && Excluded(fields.path)) return;

@@ -39,7 +39,8 @@ class ImaJudge {
   };
   bool StartReplays(const NodeState* previous, Report& report);
   void Entry(const ImaEntry& entry, Report& report);
-  void JudgeEntry(const ImaEntry& entry, const ImaFields& fields, Report& report);
+  void JudgeEntry(const ImaEntry& entry, const ImaFields& fields, ImaFileTable::Place place,
+                  Report& report);
   void JudgeBootAggregate(const ImaEntry& entry, const ImaFields& fields, Report& report);
   // Whether a path is beyond the policy.
   bool Excluded(std::string_view path) const;
