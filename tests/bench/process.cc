@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,13 @@
 #include <iterator>
 
 namespace seaworthy::bench {
+namespace {
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+}  // namespace
 
 void Give(const std::string& why) {
   std::fprintf(stderr, "seaworthy_bench: %s\n", why.c_str());
@@ -45,12 +53,13 @@ pid_t Start(const std::vector<std::string>& argv, const std::vector<std::string>
   _exit(127);
 }
 
-void Run(const std::vector<std::string>& argv, const std::vector<std::string>& variables,
-         const std::string& log) {
+double Run(const std::vector<std::string>& argv, const std::vector<std::string>& variables,
+           const std::string& log) {
   const pid_t pid = Start(argv, variables, log);
   int status = 0;
-  waitpid(pid, &status, 0);
-  if (status == 0) return;
+  rusage usage = {};
+  wait4(pid, &status, 0, &usage);
+  if (status == 0) return Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
   std::ifstream file(log);
   Give(argv[0] + " failed:\n" + std::string(std::istreambuf_iterator<char>(file), {}));
 }

@@ -24,8 +24,8 @@ T Must(Result<T> result, const char* what) {
 pid_t Start(const std::vector<std::string>& argv, const std::vector<std::string>& variables,
             const std::string& log);
 
-// Starts it and waits; gives up when it fails.
-void Run(const std::vector<std::string>& argv, const std::vector<std::string>& variables,
-         const std::string& log);
+// Starts it and waits; gives up when it fails. The seconds of CPU time that it took.
+double Run(const std::vector<std::string>& argv, const std::vector<std::string>& variables,
+           const std::string& log);
 
 }  // namespace seaworthy::bench

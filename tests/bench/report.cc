@@ -17,14 +17,19 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
+std::optional<bool> Figure::Met() const {
+  if (!aim) return std::nullopt;
+  return at_least ? value >= *aim : value <= *aim;
+}
+
 void PrintTable(const std::vector<Figure>& figures) {
-  std::printf("\n%-30s %10s  %-6s %10s  %s\n", "name", "value", "unit", "aim", "met");
+  std::printf("\n%-30s %14s  %-6s %10s  %s\n", "name", "value", "unit", "aim", "met");
   for (const Figure& figure : figures) {
     if (figure.aim) {
-      std::printf("%-30s %10.3f  %-6s %10.3g  %s\n", figure.name.c_str(), figure.value,
-                  figure.unit.c_str(), *figure.aim, figure.value <= *figure.aim ? "yes" : "NO");
+      std::printf("%-30s %14.3f  %-6s %10.3g  %s\n", figure.name.c_str(), figure.value,
+                  figure.unit.c_str(), *figure.aim, *figure.Met() ? "yes" : "NO");
     } else {
-      std::printf("%-30s %10.3f  %-6s\n", figure.name.c_str(), figure.value, figure.unit.c_str());
+      std::printf("%-30s %14.3f  %-6s\n", figure.name.c_str(), figure.value, figure.unit.c_str());
     }
   }
 }
@@ -35,7 +40,7 @@ void WriteJson(const std::vector<Figure>& figures, const std::string& path) {
     nlohmann::ordered_json row = {
         {"name", figure.name}, {"value", figure.value}, {"unit", figure.unit}};
     row["aim"] = figure.aim ? nlohmann::ordered_json(*figure.aim) : nullptr;
-    row["met"] = figure.aim ? nlohmann::ordered_json(figure.value <= *figure.aim) : nullptr;
+    row["met"] = figure.aim ? nlohmann::ordered_json(*figure.Met()) : nullptr;
     list.push_back(std::move(row));
   }
   const Status written = ReplaceFile(path, AsBytes(list.dump(2) + "\n"), 0644);

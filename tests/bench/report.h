@@ -11,7 +11,10 @@ struct Figure {
   std::string name;
   double value = 0;
   std::string unit;
-  std::optional<double> aim;  // at most; nothing for floors and rivals
+  std::optional<double> aim;  // nothing for floors and rivals
+  bool at_least = false;      // the aim is to have so much, not to stay below it
+
+  std::optional<bool> Met() const;
 };
 
 double Median(std::vector<double> values);

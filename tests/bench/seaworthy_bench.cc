@@ -1,6 +1,7 @@
-// What the daemon costs, beside the bare TPM command and beside what others use. Each pair that is
-// compared is measured in turns in the same loop, so that drift of the machine hits both alike,
-// and at the median. Times are wall clock: most of them are spent waiting for the TPM.
+// What the daemon costs, beside the bare TPM command and beside what others use, and what judging
+// of evidence does. Each pair that is compared is measured in turns in the same loop, so that drift
+// of the machine hits both alike, and at the median. The daemon's times are wall clock: most of
+// them are spent waiting for the TPM.
 //
 //   seaworthy_bench --daemon=PROGRAM --json=FILE [Google Benchmark's flags]
 #include <benchmark/benchmark.h>
@@ -17,6 +18,7 @@
 #include "bench/process.h"
 #include "bench/report.h"
 #include "bench/rivals.h"
+#include "bench/verifying.h"
 #include "support/sw_tpm.h"
 
 namespace seaworthy::bench {
@@ -27,6 +29,8 @@ constexpr int kCalls = 500;
 constexpr int kHandshakes = 300;
 constexpr int kStarts = 30;
 constexpr int kProcesses = 30;
+constexpr int kLists = 5;
+constexpr int kVerdicts = 2'000;
 // Long enough for what the last calls left behind to be put away.
 constexpr int kIdleMs = 2'000;
 
@@ -72,6 +76,35 @@ class InTurns {
  private:
   const int rounds_;
   std::vector<std::vector<double>> times_;
+};
+
+// Has the verifier measured beside the daemon, and tells what came of it.
+class VerifierFigures {
+ public:
+  void AddTo(std::vector<Figure>& figures) const {
+    const double list = Median(lists_);
+    figures.insert(
+        figures.end(),
+        {{"ima_entries_per_s", Verifying::kEntries / list, "1/s", 1'550'000, true},
+         {"ima_vs_evmctl", Median(evmctl_lists_) / list, "ratio", 4.0, true},
+         {"ima_rss_growth_mib", Median(growths_mib_), "MiB", 1},
+         {"verify_per_s", 1 / Median(quotes_), "1/s", 2'000, true},
+         {"ima_evmctl_entries_per_s", Verifying::kEntries / Median(evmctl_lists_), "1/s", {}}});
+  }
+
+ private:
+  Verifying verifying_;
+  std::vector<double> lists_, growths_mib_, evmctl_lists_, quotes_;
+  const InTurns ima_list_{"ima_list",
+                          kLists,
+                          {[this] {
+                             const Verifying::ListCost cost = verifying_.JudgeList();
+                             lists_.push_back(cost.seconds);
+                             growths_mib_.push_back(cost.growth_mib);
+                           },
+                           [this] { evmctl_lists_.push_back(verifying_.ReplayByEvmctl()); }}};
+  const InTurns verify_{
+      "verify", kVerdicts, {[this] { quotes_.push_back(verifying_.JudgeQuote()); }}};
 };
 
 double IdleResidentMib(const Daemon& daemon) {
@@ -154,7 +187,9 @@ int Main(int argc, char** argv) {
     }
   }
   if (program.empty() || json.empty()) Give("usage: --daemon=PROGRAM --json=FILE");
-  const std::vector<Figure> figures = Measure(program);
+  const VerifierFigures verifier;
+  std::vector<Figure> figures = Measure(program);
+  verifier.AddTo(figures);
   PrintTable(figures);
   WriteJson(figures, json);
   std::printf("written to %s\n", json.c_str());
