@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -58,10 +59,25 @@ struct BootPolicy {
   std::vector<Bytes> images;
 };
 
+// What the TPM's clock and counters may say. Between two rounds nothing is judged without the state
+// of the one before.
+struct ClockPolicy {
+  bool must_be_safe = false;  // TPMS_CLOCK_INFO.safe
+  std::optional<std::uint32_t> max_resets = {};
+  // While there was no reset, which clears their count.
+  std::optional<std::uint32_t> max_restarts = {};
+  // The TPM's, whose clock stands while it has no power.
+  std::optional<std::uint32_t> max_seconds_between_rounds = {};
+  // From making the nonce to the verdict, the backend's.
+  std::optional<std::uint32_t> max_age_seconds = {};
+  bool operator==(const ClockPolicy&) const = default;
+};
+
 struct Policy {
   std::string name;  // for people
   // Allowed values of each PCR, by bank (TPM_ALG_ID) and index. PCRs without any are not judged.
   std::map<std::pair<std::uint16_t, std::uint32_t>, std::vector<Bytes>> pcrs;
+  ClockPolicy clock;
   BootPolicy boot;
   ImaPolicy ima;
 };

@@ -1,6 +1,7 @@
 // Judges a node's evidence by a policy, in one piece or as it comes in, once or round after round.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -68,14 +69,17 @@ class Verifier {
   Verifier(Verifier&&) noexcept;
   ~Verifier();
 
-  // `previous` is what the last round with this node left, nothing at the first. The evidence's own
-  // IMA list, if it has one, is added.
+  // `previous` is what the last round with this node left, nothing at the first. `nonce_age` is how
+  // long ago the nonce was made, which only the caller knows; a policy with max_age_seconds needs
+  // it. The evidence's own IMA list, if it has one, is added.
   Round Begin(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak,
-              const std::optional<NodeState>& previous) const;
+              const std::optional<NodeState>& previous,
+              std::optional<std::chrono::seconds> nonce_age = std::nullopt) const;
 
   // The same in one call.
   Judgement Verify(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak,
-                   const std::optional<NodeState>& previous = std::nullopt) const;
+                   const std::optional<NodeState>& previous = std::nullopt,
+                   std::optional<std::chrono::seconds> nonce_age = std::nullopt) const;
 
  private:
   struct Ready;

@@ -1,4 +1,6 @@
 // verify, verify-key: no daemon, no TPM.
+#include <chrono>
+
 #include "ctl/arguments.h"
 #include "ctl/command.h"
 #include "ctl/json.h"
@@ -26,6 +28,7 @@ struct VerifyOptions {
   std::string state;
   std::string ima_list;
   std::string boot_log;
+  std::optional<std::uint32_t> nonce_age;
 };
 
 struct VerifyKeyOptions {
@@ -69,7 +72,9 @@ Outcome JudgeByPolicy(Session& session, const VerifyOptions& options,
   if (!verifier.ok()) return Usage(Wrap(verifier.status(), options.policy));
   Result<std::optional<verify::NodeState>> state = ReadState(options.state);
   if (!state.ok()) return Usage(state.status());
-  verify::Judgement judgement = verifier->Verify(evidence, challenge.nonce, challenge.ak, *state);
+  verify::Judgement judgement =
+      verifier->Verify(evidence, challenge.nonce, challenge.ak, *state,
+                       std::optional<std::chrono::seconds>(options.nonce_age));
   const verify::Verdict verdict = ExpectPcrs(std::move(judgement.verdict), evidence, expected);
   if (verdict.trusted && judgement.state && !options.state.empty()) {
     if (Status written = ReplaceFile(options.state, AsBytes(ToJson(*judgement.state)), kFileMode);
@@ -151,9 +156,7 @@ void AddChallenge(CLI::App* command, std::string& nonce, std::string& ak_name,
   ak->require_option(1);
 }
 
-}  // namespace
-
-void AddVerifyCommands(CLI::App& app, CommandLine& line) {
+void AddVerify(CLI::App& app, CommandLine& line) {
   auto verify = std::make_shared<VerifyOptions>();
   CLI::App* command = AddCommand(
       app, line, "verify",
@@ -182,6 +185,11 @@ void AddVerifyCommands(CLI::App& app, CommandLine& line) {
       ->type_name("FILE")
       ->needs(policy);
   command
+      ->add_option("--nonce-age", verify->nonce_age,
+                   "How long ago the nonce was made, where the policy limits it")
+      ->type_name("SECONDS")
+      ->needs(policy);
+  command
       ->add_option("--boot-log", verify->boot_log,
                    "The node's boot event log, where the evidence has none")
       ->type_name("FILE")
@@ -191,9 +199,11 @@ void AddVerifyCommands(CLI::App& app, CommandLine& line) {
                    "The node's IMA list, whole, binary or ascii, where the evidence has none")
       ->type_name("FILE")
       ->needs(policy);
+}
 
+void AddVerifyKey(CLI::App& app, CommandLine& line) {
   auto key = std::make_shared<VerifyKeyOptions>();
-  command = AddCommand(
+  CLI::App* command = AddCommand(
       app, line, "verify-key",
       "Judges whether a key lives in an enrolled node's TPM: exit code 0 or 1. Needs no daemon",
       "  seaworthyctl verify-key --certification tls.cert.bin --nonce \"$NONCE\" \\\n"
@@ -211,6 +221,13 @@ void AddVerifyCommands(CLI::App& app, CommandLine& line) {
   command->add_option("--public-key", key->public_key, "The key must be this one, PEM")
       ->type_name("FILE")
       ->excludes(csr);
+}
+
+}  // namespace
+
+void AddVerifyCommands(CLI::App& app, CommandLine& line) {
+  AddVerify(app, line);
+  AddVerifyKey(app, line);
 }
 
 }  // namespace seaworthy::ctl

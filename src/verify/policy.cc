@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "seaworthy/status_macros.h"
@@ -148,6 +149,41 @@ Status ReadBool(const json& object, const std::string& where, const char* name, 
   return {};
 }
 
+Status ReadNumber(const json& object, const std::string& where, const char* name,
+                  std::optional<std::uint32_t>& out) {
+  const auto found = object.find(name);
+  if (found == object.end()) return {};
+  constexpr std::uint32_t kMax = std::numeric_limits<std::uint32_t>::max();
+  if (!found->is_number_unsigned() || found->get<std::uint64_t>() > kMax) {
+    return Malformed(where + "/" + name, "is not a number from 0 to " + std::to_string(kMax));
+  }
+  out = found->get<std::uint32_t>();
+  return {};
+}
+
+Status ReadClock(const json& object, ClockPolicy& clock) {
+  RETURN_IF_ERROR(OnlyFields(object, "/clock",
+                             {"must_be_safe", "max_resets", "max_restarts",
+                              "max_seconds_between_rounds", "max_age_seconds"}));
+  RETURN_IF_ERROR(ReadBool(object, "/clock", "must_be_safe", clock.must_be_safe));
+  RETURN_IF_ERROR(ReadNumber(object, "/clock", "max_resets", clock.max_resets));
+  RETURN_IF_ERROR(ReadNumber(object, "/clock", "max_restarts", clock.max_restarts));
+  RETURN_IF_ERROR(
+      ReadNumber(object, "/clock", "max_seconds_between_rounds", clock.max_seconds_between_rounds));
+  return ReadNumber(object, "/clock", "max_age_seconds", clock.max_age_seconds);
+}
+
+json ToJson(const ClockPolicy& clock) {
+  json object = {{"must_be_safe", clock.must_be_safe}};
+  if (clock.max_resets) object["max_resets"] = *clock.max_resets;
+  if (clock.max_restarts) object["max_restarts"] = *clock.max_restarts;
+  if (clock.max_seconds_between_rounds) {
+    object["max_seconds_between_rounds"] = *clock.max_seconds_between_rounds;
+  }
+  if (clock.max_age_seconds) object["max_age_seconds"] = *clock.max_age_seconds;
+  return object;
+}
+
 Status ReadBoot(const json& object, BootPolicy& boot) {
   RETURN_IF_ERROR(
       OnlyFields(object, "/boot", {"secure_boot", "verified_boot", "command_lines", "images"}));
@@ -231,7 +267,7 @@ Result<Policy> ParsePolicy(std::string_view text) {
     return Malformed("", error.what());  // a number that is out of all range
   }
   Policy policy;
-  RETURN_IF_ERROR(OnlyFields(root, "", {kVersion, "name", "pcrs", "boot", "ima"}));
+  RETURN_IF_ERROR(OnlyFields(root, "", {kVersion, "name", "pcrs", "clock", "boot", "ima"}));
   const auto version = root.find(kVersion);
   if (version == root.end() || *version != 1) {
     return Malformed(std::string("/") + kVersion, "is not 1: no policy, or one of a later version");
@@ -239,6 +275,9 @@ Result<Policy> ParsePolicy(std::string_view text) {
   RETURN_IF_ERROR(ReadText(root, "", "name", policy.name));
   if (const auto pcrs = root.find("pcrs"); pcrs != root.end()) {
     RETURN_IF_ERROR(ReadPcrs(*pcrs, policy));
+  }
+  if (const auto clock = root.find("clock"); clock != root.end()) {
+    RETURN_IF_ERROR(ReadClock(*clock, policy.clock));
   }
   if (const auto boot = root.find("boot"); boot != root.end()) {
     RETURN_IF_ERROR(ReadBoot(*boot, policy.boot));
@@ -256,6 +295,7 @@ std::string ToJson(const Policy& policy) {
     json& list = root["pcrs"][HashName(pcr.first)][std::to_string(pcr.second)];
     for (const Bytes& value : values) list.push_back(Hex(value));
   }
+  if (policy.clock != ClockPolicy()) root["clock"] = ToJson(policy.clock);
   if (policy.boot.required) root["boot"] = ToJson(policy.boot);
   if (policy.ima.required) root["ima"] = ToJson(policy.ima);
   return root.dump(2, ' ', false, json::error_handler_t::replace) + "\n";

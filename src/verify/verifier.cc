@@ -5,6 +5,7 @@
 
 #include "seaworthy/status_macros.h"
 #include "verify/boot_judge.h"
+#include "verify/clock_judge.h"
 #include "verify/digest.h"
 #include "verify/ima_judge.h"
 #include "verify/pcr_values.h"
@@ -39,44 +40,6 @@ void CheckPcrPolicy(const Policy& policy, const std::vector<PcrValue>& pcrs, Rep
                   .pcr = index});
     }
   }
-}
-
-std::string Text(const ClockInfo& clock) {
-  return "reset " + std::to_string(clock.reset_count) + ", restart " +
-         std::to_string(clock.restart_count) + ", clock " + std::to_string(clock.clock_ms) + " ms";
-}
-
-// Compares the TPM's counters with those of the last round. Returns whether the node has not been
-// reset since.
-bool CheckCounters(const NodeState& previous, const EnrolledKey& ak, const ClockInfo& now,
-                   Report& report) {
-  const ClockInfo before = {.clock_ms = previous.clock_ms,
-                            .reset_count = previous.reset_count,
-                            .restart_count = previous.restart_count};
-  if (previous.ak_name != ak.name) {
-    report.Failed("STATE_OF_ANOTHER_NODE",
-                  "The state that was kept is one of another attestation key.", Hex(ak.name),
-                  Hex(previous.ak_name));
-    return false;
-  }
-  if (now.reset_count < before.reset_count) {
-    report.Failed("EVIDENCE_FROM_EARLIER_BOOT",
-                  "The evidence was made before the last boot that is known: the node, or its TPM, "
-                  "was put back.",
-                  Text(before), Text(now));
-    return false;
-  }
-  if (now.reset_count > before.reset_count) {
-    report.Passed("REBOOTED", "The node was booted again since the last round.");
-    return false;
-  }
-  if (now.restart_count < before.restart_count ||
-      (now.restart_count == before.restart_count && now.clock_ms < before.clock_ms)) {
-    report.Failed("COUNTERS_WENT_BACK",
-                  "The TPM's clock and counters are behind those of the last round.", Text(before),
-                  Text(now));
-  }
-  return true;
 }
 
 }  // namespace
@@ -132,14 +95,17 @@ Result<Verifier> Verifier::Create(Policy policy) {
 }
 
 Round Verifier::Begin(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak,
-                      const std::optional<NodeState>& previous) const {
+                      const std::optional<NodeState>& previous,
+                      std::optional<std::chrono::seconds> nonce_age) const {
   auto parts = std::make_unique<Round::Parts>();
   parts->ak_name = ak.name;
   const CheckedQuote quote = CheckQuote(evidence, nonce, ak, parts->report);
   parts->clock = quote.clock;
   // What the TPM did not quote says nothing, so there is nothing more to look at.
   if (!quote.clock || !quote.pcrs_hold) return Round(std::move(parts));
-  const bool same_boot = previous && CheckCounters(*previous, ak, *quote.clock, parts->report);
+  const bool same_boot =
+      JudgeClock(ready_->policy.clock, previous, ak, *quote.clock, parts->report);
+  JudgeAge(ready_->policy.clock, nonce_age, parts->report);
   CheckPcrPolicy(ready_->policy, evidence.pcrs, parts->report);
   if (ready_->policy.boot.required) {
     JudgeBootLog(ready_->policy.boot, evidence.boot_log, evidence.pcrs, parts->report);
@@ -153,8 +119,9 @@ Round Verifier::Begin(const Evidence& evidence, ByteView nonce, const EnrolledKe
 }
 
 Judgement Verifier::Verify(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak,
-                           const std::optional<NodeState>& previous) const {
-  return Begin(evidence, nonce, ak, previous).Finish();
+                           const std::optional<NodeState>& previous,
+                           std::optional<std::chrono::seconds> nonce_age) const {
+  return Begin(evidence, nonce, ak, previous, nonce_age).Finish();
 }
 
 }  // namespace seaworthy::verify

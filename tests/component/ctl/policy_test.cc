@@ -97,6 +97,16 @@ TEST_F(PolicyProgram, AStateOfALaterRoundRefusesTheEarlierOne) {
   EXPECT_EQ(Verify({"--state", root_ / "state"}).exit, 2);
 }
 
+TEST_F(PolicyProgram, TheAgeOfTheNonceIsAskedForAndJudged) {
+  std::ofstream(policy_) << R"({"seaworthy_policy": 1, "clock": {"max_age_seconds": 120}})";
+  EXPECT_THAT(Verify().out, HasSubstr("NOT trusted: AGE_UNKNOWN\n"));
+  EXPECT_EQ(Verify({"--nonce-age", "120"}).exit, 0);
+  const Ran old = Verify({"--nonce-age", "121"});
+  EXPECT_EQ(old.exit, 1);
+  EXPECT_THAT(old.out, HasSubstr("NOT trusted: EVIDENCE_TOO_OLD\n"));
+  EXPECT_EQ(Verify({"--nonce-age", "-1"}).exit, 2);
+}
+
 TEST_F(PolicyProgram, AnUpdateIsAllowedFromAFolderAndFromADeb) {
   ASSERT_EQ(Learn(list_).exit, 0);
   const std::string tree = root_ / "tree";

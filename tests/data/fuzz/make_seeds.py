@@ -150,6 +150,8 @@ def main():
               b"\x11" + b"".join(ascii_list.splitlines(True)[:12]))
     write("verify_policy", "policy", json.dumps({
         "seaworthy_policy": 1, "name": "x", "pcrs": {"sha256": {"7": ["00" * 32]}},
+        "clock": {"must_be_safe": True, "max_resets": 1, "max_restarts": 2,
+                  "max_seconds_between_rounds": 3, "max_age_seconds": 4},
         "ima": {"files": {"/a%0Ab": ["sha256:" + "11" * 32]}, "exclude": ["/tmp/*"], "keys": [],
                 "unlisted": "tell", "violations": "ignore"}}).encode())
     write("verify_policy", "state", json.dumps({

@@ -76,6 +76,7 @@ TEST(Cli, WrongUsageIsTwoWithOneSentenceAndNothingOnStandardOutput) {
       {"verify", "--evidence", "/nonexistent", "--nonce", kNonce, "--ak-name", "00"},
       {"verify", "--evidence", "x", "--nonce", kNonce, "--ak-name", "00", "--ak", "y"},
       {"verify", "--evidence", "x", "--nonce", kNonce, "--ak-name", "0"},
+      {"verify", "--evidence", "x", "--nonce", kNonce, "--ak-name", "00", "--nonce-age", "1"},
       {"status", "--output", "xml"},
       {"status", "--timeout", "0"},
       {"status", "--address", "localhost:1"},

@@ -35,6 +35,19 @@ TEST(Policy, ReadsAllItsFields) {
   EXPECT_EQ(ima.violations, Judge::kIgnore);
 }
 
+TEST(Policy, ReadsTheClocksPart) {
+  const Result<Policy> policy = ParsePolicy(kHead + R"("clock": {"must_be_safe": true,
+      "max_resets": 0, "max_restarts": 3, "max_seconds_between_rounds": 3600,
+      "max_age_seconds": 4294967295}})");
+  ASSERT_THAT(policy, IsOk());
+  EXPECT_EQ(policy->clock, (ClockPolicy{.must_be_safe = true,
+                                        .max_resets = 0,
+                                        .max_restarts = 3,
+                                        .max_seconds_between_rounds = 3600,
+                                        .max_age_seconds = 4294967295}));
+  EXPECT_EQ(ParsePolicy(kHead + R"("clock": {}})")->clock, ClockPolicy());
+}
+
 TEST(Policy, IsStrictWhereItIsSilent) {
   const Result<Policy> policy = ParsePolicy(kHead + R"("ima": {}})");
   ASSERT_THAT(policy, IsOk());
@@ -48,6 +61,11 @@ TEST(Policy, WrittenAndReadItIsTheSame) {
   Policy policy;
   policy.name = "x";
   policy.pcrs[{0x000c, 0}] = {Bytes(48, 1), Bytes(48, 2)};
+  policy.clock = {.must_be_safe = true,
+                  .max_resets = 0,
+                  .max_restarts = 1,
+                  .max_seconds_between_rounds = 2,
+                  .max_age_seconds = 3};
   policy.boot = {.required = true,
                  .secure_boot = true,
                  .verified_boot = false,
@@ -65,6 +83,7 @@ TEST(Policy, WrittenAndReadItIsTheSame) {
   EXPECT_EQ(read->ima.files.at(ToImaPath(odd)), policy.ima.files.at(odd));
   EXPECT_EQ(read->ima.exclude, policy.ima.exclude);
   EXPECT_EQ(read->ima.keys, policy.ima.keys);
+  EXPECT_EQ(read->clock, policy.clock);
   EXPECT_TRUE(read->boot.secure_boot);
   EXPECT_FALSE(read->boot.verified_boot);
   EXPECT_EQ(read->boot.images, policy.boot.images);
@@ -99,6 +118,14 @@ TEST(Policy, NamesTheFieldThatIsWrong) {
   fails(kHead + R"("ima": {"exclude": [1]}})", "/ima/exclude/0");
   fails(kHead + R"("ima": {"unlisted": "perhaps"}})", "/ima/unlisted");
   fails(kHead + R"("ima": 1})", "/ima");
+  fails(kHead + R"("clock": []})", "/clock");
+  fails(kHead + R"("clock": {"max_reset": 1}})", "/clock/max_reset:");
+  fails(kHead + R"("clock": {"must_be_safe": 1}})", "/clock/must_be_safe");
+  fails(kHead + R"("clock": {"max_resets": -1}})", "/clock/max_resets");
+  fails(kHead + R"("clock": {"max_restarts": 1.5}})", "/clock/max_restarts");
+  fails(kHead + R"("clock": {"max_seconds_between_rounds": "1"}})",
+        "/clock/max_seconds_between_rounds");
+  fails(kHead + R"("clock": {"max_age_seconds": 4294967296}})", "/clock/max_age_seconds");
   fails(kHead + R"("boot": {"secure_boot": "yes"}})", "/boot/secure_boot");
   fails(kHead + R"("boot": {"images": ["sha256:00"]}})", "/boot/images/0");
   fails(kHead + R"("boot": {"image": []}})", "/boot/image");
