@@ -198,7 +198,8 @@ struct Statement {
   std::vector<std::size_t> events;  // numbers of those it rests on
 };
 
-// A certificate or hash that the firmware, or shim, verified an image with.
+// A certificate or hash that the firmware, or shim, verified an image with. Told by the data,
+// whatever type the log gives to the event.
 struct BootAuthority {
   std::size_t event = 0;
   std::string variable;  // "db", "MokList", "Shim"
@@ -255,6 +256,8 @@ struct BootFacts {
   // -kernel does, runs unchecked beside it.
   Statement verified_boot;
   std::vector<BootAuthority> authorities;
+  // Whether these are all: no event in PCR 7 leaves room for another.
+  Statement all_authorities;
   std::vector<LoadedImage> images;
   std::vector<BootCommandLine> command_lines;
   std::vector<MeasuredContent> uki_sections;

@@ -53,10 +53,12 @@ struct BootPolicy {
   bool required = false;
   bool secure_boot = false;    // must be proven on
   bool verified_boot = false;  // and everything that was started, checked by it
-  // Where there are any: each command line that was measured must be one of these, and each EFI
-  // program that was loaded have one of these digests (Authenticode).
+  // Where there are any: each command line that was measured must be one of these, each EFI program
+  // that was loaded have one of these digests (Authenticode), and each certificate that verified
+  // one, one of these (SHA-256 of its DER form).
   std::vector<std::string> command_lines;
   std::vector<Bytes> images;
+  std::vector<Bytes> authorities;
 };
 
 // What the TPM's clock and counters may say. Between two rounds nothing is judged without the state

@@ -57,6 +57,14 @@ bool IsExplained(const ExaminedEvent& examined) {
   }
 }
 
+// Whether an event that shows no authority is a variable that may be one nevertheless: long enough
+// for an entry of a signature database, and nothing else that is known.
+bool IsUnreadable(const BootEvent& event) {
+  const auto variable = ParseEfiVariable(event.data, false);
+  return variable && variable->value.size() > kSignatureOwnerSize && !variable->signatures &&
+         variable->name != "SbatLevel";
+}
+
 // PFP, PCR 7: the firmware's debugger was enabled.
 bool IsDebugMode(const BootEvent& event) {
   return AsText(WithoutNuls(event.data)) == "UEFI Debug Mode";
@@ -181,6 +189,38 @@ Statement JudgeImages(const BootFacts& facts) {
 bool IsImage(std::uint32_t type) {
   return type == kEvEfiBootServicesApplication || type == kEvEfiBootServicesDriver ||
          type == kEvEfiRuntimeServicesDriver;
+}
+
+std::optional<BootAuthority> AuthorityOf(const ExaminedEvent& examined) {
+  const BootEvent& event = *examined.event;
+  if (event.pcr != kSecureBootPcr || !IsExplained(examined)) return std::nullopt;
+  const auto variable = ParseEfiVariable(event.data, true);
+  if (!variable || !variable->signatures) return std::nullopt;
+  const SignatureDatabase& entry = *variable->signatures;
+  BootAuthority authority;
+  authority.event = event.number;
+  authority.variable = variable->name;
+  if (!entry.certificates.empty()) authority.certificate = entry.certificates.front();
+  if (!entry.sha256_hashes.empty()) authority.sha256_hash = entry.sha256_hashes.front();
+  return authority;
+}
+
+Statement StateAuthorities(const std::vector<ExaminedEvent>& events) {
+  for (const ExaminedEvent& examined : events) {
+    const BootEvent& event = *examined.event;
+    if (event.pcr != kSecureBootPcr || examined.separator != SeparatorKind::kNone) continue;
+    if (!IsExplained(examined)) {
+      return NotProven(
+          "What " + Event(event) + " extended into PCR 7 is not shown, and may be an authority.",
+          {event.number});
+    }
+    if (!AuthorityOf(examined) && IsUnreadable(event)) {
+      return NotProven(
+          "The variable of " + Event(event) + " in PCR 7 cannot be read, and may be an authority.",
+          {event.number});
+    }
+  }
+  return {Answer::kYes, "No event in PCR 7 can hide an authority.", {}};
 }
 
 Statement StateSecureBoot(const std::vector<ExaminedEvent>& events) {

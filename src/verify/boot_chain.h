@@ -1,7 +1,8 @@
-// The two statements about the boot as a whole: Secure Boot, and whether it held for all that
-// was started.
+// The statements about the boot as a whole: Secure Boot, whether it held for all that was started,
+// and whether all that verified it is shown.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "seaworthy/boot_log.h"
@@ -21,6 +22,11 @@ struct ExaminedEvent {
 
 // Whether an event of the type has the digest of an image.
 bool IsImage(std::uint32_t type);
+
+// The authority that an event in PCR 7 shows, its digest being over all of it.
+std::optional<BootAuthority> AuthorityOf(const ExaminedEvent& examined);
+
+Statement StateAuthorities(const std::vector<ExaminedEvent>& events);
 
 Statement StateSecureBoot(const std::vector<ExaminedEvent>& events);
 

@@ -14,7 +14,6 @@ namespace seaworthy::verify {
 namespace {
 
 constexpr std::uint32_t kPreBootPcrs = 8;
-constexpr std::uint32_t kSecureBootPcr = 7;
 
 const Bytes& DigestIn(const ExaminedEvent& examined, std::uint16_t bank) {
   return examined.event->digests.at(bank);
@@ -44,23 +43,14 @@ struct Allowed {
 };
 
 void AddAuthority(const ExaminedEvent& examined, Allowed& allowed, BootFacts& facts) {
-  const BootEvent& event = *examined.event;
-  const auto* variable = std::get_if<EfiVariable>(&examined.decoded.detail);
-  if (event.type != kEvEfiVariableAuthority || event.pcr != kSecureBootPcr ||
-      examined.check != DigestCheck::kMatches || variable == nullptr || !variable->signatures) {
-    return;
+  std::optional<BootAuthority> authority = AuthorityOf(examined);
+  if (!authority) return;
+  if (authority->sha256_hash.empty()) {
+    allowed.by_certificate = authority->event;
+  } else {
+    allowed.by_sha256_hash[authority->sha256_hash] = authority->event;
   }
-  BootAuthority& authority = facts.authorities.emplace_back();
-  authority.event = event.number;
-  authority.variable = variable->name;
-  const SignatureDatabase& entry = *variable->signatures;
-  if (!entry.certificates.empty()) {
-    authority.certificate = entry.certificates.front();
-    allowed.by_certificate = event.number;
-  } else if (!entry.sha256_hashes.empty()) {
-    authority.sha256_hash = entry.sha256_hashes.front();
-    allowed.by_sha256_hash[authority.sha256_hash] = event.number;
-  }
+  facts.authorities.push_back(*std::move(authority));
 }
 
 void AddImage(const ExaminedEvent& examined, const Allowed& allowed, BootFacts& facts) {
@@ -235,7 +225,8 @@ BootFacts AnalyseBootLog(const BootLog& log, std::uint16_t bank) {
   BootFacts facts;
   facts.bank = bank;
   if (const std::string why = Unusable(log, bank); !why.empty()) {
-    facts.secure_boot.sentence = facts.verified_boot.sentence = why;
+    facts.secure_boot.sentence = facts.verified_boot.sentence = facts.all_authorities.sentence =
+        why;
     facts.notes.push_back(why);
     return facts;
   }
@@ -252,6 +243,7 @@ BootFacts AnalyseBootLog(const BootLog& log, std::uint16_t bank) {
     AddImage(examined, allowed, facts);
   }
   FindLoaderEvents(events, facts);
+  facts.all_authorities = StateAuthorities(events);
   facts.secure_boot = StateSecureBoot(events);
   facts.verified_boot = StateVerifiedBoot(events, facts);
   return facts;

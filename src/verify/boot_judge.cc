@@ -67,6 +67,31 @@ void JudgeImages(const BootPolicy& policy, const BootFacts& facts, Report& repor
   }
 }
 
+void JudgeAuthorities(const BootPolicy& policy, const BootFacts& facts, Report& report) {
+  if (policy.authorities.empty()) return;
+  if (facts.all_authorities.answer != Answer::kYes) {
+    report.Failed("BOOT_AUTHORITY_NOT_PROVEN", facts.all_authorities.sentence);
+  } else if (facts.authorities.empty()) {
+    report.Failed("BOOT_AUTHORITY_NOT_PROVEN",
+                  "The boot log has no authority: nothing that was started was verified by one.");
+  }
+  for (const BootAuthority& authority : facts.authorities) {
+    const Certificate& certificate = authority.certificate;
+    // A bare hash has no certificate, and the policy none without a digest.
+    if (std::ranges::find(policy.authorities, certificate.sha256) != policy.authorities.end()) {
+      continue;
+    }
+    const bool bare = certificate.sha256.empty();
+    report.Add({.code = "BOOT_AUTHORITY_UNEXPECTED",
+                .found = "sha256:" + Hex(bare ? authority.sha256_hash : certificate.sha256),
+                .sentence = "Event " + std::to_string(authority.event) +
+                            ": something was verified by an entry of " + authority.variable +
+                            " that the policy does not allow: " +
+                            (bare ? "the hash of an image" : certificate.subject) + ".",
+                .pcr = 7});
+  }
+}
+
 void JudgeCommandLines(const BootPolicy& policy, const BootFacts& facts,
                        const std::vector<bool>& proven, Report& report) {
   if (policy.command_lines.empty()) return;
@@ -134,6 +159,7 @@ void JudgeBootLog(const BootPolicy& policy, ByteView file, const std::vector<Pcr
   Require(policy.secure_boot, facts.secure_boot, "SECURE_BOOT", report);
   Require(policy.verified_boot, facts.verified_boot, "VERIFIED_BOOT", report);
   JudgeImages(policy, facts, report);
+  JudgeAuthorities(policy, facts, report);
   JudgeCommandLines(policy, facts, proven, report);
 }
 

@@ -17,7 +17,6 @@ namespace seaworthy::verify {
 namespace {
 
 constexpr std::size_t kListHeaderSize = 16 + 4 + 4 + 4;  // EFI_SIGNATURE_LIST
-constexpr std::size_t kOwnerSize = 16;
 constexpr std::size_t kSha256Size = TPM2_SHA256_DIGEST_SIZE;
 
 // UEFI 2.10, 32.4.1: types of signature lists.
@@ -59,7 +58,7 @@ Certificate ParseCertificate(ByteView der) {
 void AddList(const std::string& type, ByteView entries, std::size_t entry_size,
              SignatureDatabase& database) {
   for (; entries.size() >= entry_size; entries = entries.subspan(entry_size)) {
-    const ByteView entry = entries.subspan(kOwnerSize, entry_size - kOwnerSize);
+    const ByteView entry = entries.subspan(kSignatureOwnerSize, entry_size - kSignatureOwnerSize);
     if (type == kX509List && entry.size() >= kMinCertificateSize) {
       database.certificates.push_back(ParseCertificate(entry));
     } else if (type == kSha256List && entry.size() == kSha256Size) {
@@ -79,7 +78,8 @@ std::optional<SignatureDatabase> ParseSignatureLists(ByteView value) {
     const std::uint64_t list_size = reader.U32();
     const std::uint64_t header_size = reader.U32();
     const std::size_t entry_size = reader.U32();
-    if (!reader.ok() || list_size < kListHeaderSize + header_size || entry_size <= kOwnerSize) {
+    if (!reader.ok() || list_size < kListHeaderSize + header_size ||
+        entry_size <= kSignatureOwnerSize) {
       return std::nullopt;
     }
     reader.Take(header_size);
@@ -91,8 +91,8 @@ std::optional<SignatureDatabase> ParseSignatureLists(ByteView value) {
 }
 
 std::optional<SignatureDatabase> ParseSignatureData(ByteView value) {
-  if (value.size() <= kOwnerSize) return std::nullopt;
-  const ByteView entry = value.subspan(kOwnerSize);
+  if (value.size() <= kSignatureOwnerSize) return std::nullopt;
+  const ByteView entry = value.subspan(kSignatureOwnerSize);
   SignatureDatabase database;
   if (entry.size() == kSha256Size) {
     database.sha256_hashes.emplace_back(entry.begin(), entry.end());
@@ -137,8 +137,9 @@ bool IsLoadOption(std::string_view name) {
 }
 
 bool IsSignatureDatabase(std::string_view name) {
-  static constexpr std::string_view kNames[] = {
-      "PK", "KEK", "db", "dbx", "dbt", "dbr", "MokList", "MokListX", "MokListRT", "MokListXRT"};
+  static constexpr std::string_view kNames[] = {"PK",        "KEK",        "db",      "dbx",
+                                                "dbt",       "dbr",        "MokList", "MokListX",
+                                                "MokListRT", "MokListXRT", "devdb"};
   return std::ranges::find(kNames, name) != std::end(kNames);
 }
 

@@ -8,6 +8,9 @@
 
 namespace seaworthy::verify {
 
+// Of EFI_SIGNATURE_DATA, before the certificate or hash.
+inline constexpr std::size_t kSignatureOwnerSize = 16;
+
 inline constexpr std::string_view kEfiGlobalGuid = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
 // UEFI_VARIABLE_DATA (PFP); nullopt when the lengths in it do not add up to `data`. With

@@ -16,7 +16,8 @@ using nlohmann::json;
 
 constexpr char kVersion[] = "seaworthy_policy";
 constexpr std::size_t kMaxPolicy = std::size_t{256} << 20;
-constexpr std::uint16_t kBanks[] = {0x0004, 0x000b, 0x000c, 0x000d};
+constexpr std::uint16_t kSha256 = 0x000b;
+constexpr std::uint16_t kBanks[] = {0x0004, kSha256, 0x000c, 0x000d};
 constexpr std::pair<std::string_view, Judge> kJudges[] = {
     {"fail", Judge::kFail}, {"tell", Judge::kTell}, {"ignore", Judge::kIgnore}};
 
@@ -184,33 +185,51 @@ json ToJson(const ClockPolicy& clock) {
   return object;
 }
 
+// As "sha256:...", by whose size the hash is known again.
+Status ReadDigests(const json& object, const std::string& where, const char* name,
+                   std::vector<Bytes>& out) {
+  std::vector<std::string> texts;
+  RETURN_IF_ERROR(ReadTexts(object, where, name, texts));
+  for (const std::string& text : texts) {
+    const std::string field = where + "/" + name + "/" + std::to_string(out.size());
+    ASSIGN_OR_RETURN(FileDigest digest, ReadFileDigest(field, text));
+    out.push_back(std::move(digest.digest));
+  }
+  return {};
+}
+
+json ToJson(const std::vector<Bytes>& digests) {
+  json list = json::array();
+  for (const Bytes& digest : digests) {
+    const auto* bank = std::ranges::find(kBanks, digest.size(), DigestSize);
+    list.push_back(HashName(*bank) + ":" + Hex(digest));
+  }
+  return list;
+}
+
 Status ReadBoot(const json& object, BootPolicy& boot) {
-  RETURN_IF_ERROR(
-      OnlyFields(object, "/boot", {"secure_boot", "verified_boot", "command_lines", "images"}));
+  RETURN_IF_ERROR(OnlyFields(
+      object, "/boot", {"secure_boot", "verified_boot", "command_lines", "images", "authorities"}));
   boot.required = true;
   RETURN_IF_ERROR(ReadBool(object, "/boot", "secure_boot", boot.secure_boot));
   RETURN_IF_ERROR(ReadBool(object, "/boot", "verified_boot", boot.verified_boot));
   RETURN_IF_ERROR(ReadTexts(object, "/boot", "command_lines", boot.command_lines));
-  std::vector<std::string> images;
-  RETURN_IF_ERROR(ReadTexts(object, "/boot", "images", images));
-  for (const std::string& image : images) {
-    const std::string field = "/boot/images/" + std::to_string(boot.images.size());
-    ASSIGN_OR_RETURN(FileDigest digest, ReadFileDigest(field, image));
-    boot.images.push_back(std::move(digest.digest));
+  RETURN_IF_ERROR(ReadDigests(object, "/boot", "images", boot.images));
+  RETURN_IF_ERROR(ReadDigests(object, "/boot", "authorities", boot.authorities));
+  for (const Bytes& authority : boot.authorities) {
+    if (authority.size() != DigestSize(kSha256)) {
+      return Malformed("/boot/authorities", "has a digest that is not \"sha256:...\"");
+    }
   }
   return {};
 }
 
 json ToJson(const BootPolicy& boot) {
-  json object = {{"secure_boot", boot.secure_boot},
-                 {"verified_boot", boot.verified_boot},
-                 {"command_lines", boot.command_lines},
-                 {"images", json::array()}};
-  for (const Bytes& image : boot.images) {
-    const auto* bank = std::ranges::find(kBanks, image.size(), DigestSize);
-    object["images"].push_back(HashName(*bank) + ":" + Hex(image));
-  }
-  return object;
+  return {{"secure_boot", boot.secure_boot},
+          {"verified_boot", boot.verified_boot},
+          {"command_lines", boot.command_lines},
+          {"images", ToJson(boot.images)},
+          {"authorities", ToJson(boot.authorities)}};
 }
 
 Status ReadIma(const json& object, ImaPolicy& ima) {

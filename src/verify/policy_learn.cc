@@ -27,7 +27,21 @@ Status LearnImaList(ByteView list, Policy& policy) {
               "entry " + std::to_string(reader.number()) + " of the IMA list is cut short");
 }
 
-// The EFI programs and what is proven of the boot; command lines are many nodes' own.
+// None, so that nothing is asked of them, where the rule would not hold for this boot itself.
+void LearnAuthorities(const BootFacts& facts, std::vector<Bytes>& allowed) {
+  const auto by_hash = [](const BootAuthority& one) { return !one.sha256_hash.empty(); };
+  if (facts.all_authorities.answer != Answer::kYes ||
+      std::ranges::any_of(facts.authorities, by_hash)) {
+    return;
+  }
+  for (const BootAuthority& authority : facts.authorities) {
+    const Bytes& digest = authority.certificate.sha256;
+    if (std::ranges::find(allowed, digest) == allowed.end()) allowed.push_back(digest);
+  }
+}
+
+// The EFI programs, what verified them, and what is proven of the boot; command lines are many
+// nodes' own.
 Status LearnBootLog(const Evidence& evidence, BootPolicy& boot) {
   ASSIGN_OR_RETURN(const BootLog log, ParseBootLog(evidence.boot_log));
   boot.required = true;
@@ -41,6 +55,7 @@ Status LearnBootLog(const Evidence& evidence, BootPolicy& boot) {
       boot.images.push_back(image.digest);
     }
   }
+  LearnAuthorities(facts, boot.authorities);
   return {};
 }
 

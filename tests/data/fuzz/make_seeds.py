@@ -152,6 +152,8 @@ def main():
         "seaworthy_policy": 1, "name": "x", "pcrs": {"sha256": {"7": ["00" * 32]}},
         "clock": {"must_be_safe": True, "max_resets": 1, "max_restarts": 2,
                   "max_seconds_between_rounds": 3, "max_age_seconds": 4},
+        "boot": {"secure_boot": True, "command_lines": ["quiet"], "images": ["sha384:" + "33" * 48],
+                 "authorities": ["sha256:" + "44" * 32]},
         "ima": {"files": {"/a%0Ab": ["sha256:" + "11" * 32]}, "exclude": ["/tmp/*"], "keys": [],
                 "unlisted": "tell", "violations": "ignore"}}).encode())
     write("verify_policy", "state", json.dumps({

@@ -51,6 +51,7 @@ void CheckFacts(const verify::BootLog& log, std::uint16_t bank) {
   const verify::BootFacts facts = AnalyseBootLog(log, bank);
   RequireSentence(facts.secure_boot.sentence);
   RequireSentence(facts.verified_boot.sentence);
+  RequireSentence(facts.all_authorities.sentence);
   for (const std::string& note : facts.notes) RequireSentence(note);
   for (const verify::BootCommandLine& line : facts.command_lines) {
     RequireOneLine(line.text.value_or(""));

@@ -275,6 +275,59 @@ TEST(VerifiedBoot, AuthorityCountsOnlyAsTheDigestSaysAndInPcr7) {
   }
 }
 
+// M-53: the event of an authority is shown as another, so that a rule about authorities misses it.
+TEST(Authorities, AreToldByTheirDataWhateverTheLogCallsThem) {
+  const Bytes hash = Variable(kSecurityDatabase, "db", Bytes(48, 3));
+  for (const std::uint32_t type :
+       {kEvEfiVariableAuthority, kEvEfiVariableDriverConfig, kEvEfiSpdmDeviceAuthority}) {
+    const BootFacts facts =
+        Facts(LogBuilder().Separators().Add(7, type, SnakeoilAuthority()).Add(7, type, hash));
+    EXPECT_THAT(facts.all_authorities, Says(Answer::kYes, ""));
+    ASSERT_EQ(facts.authorities.size(), 2u) << type;
+    EXPECT_THAT(facts.authorities[0].certificate.subject, HasSubstr("O=SnakeOil"));
+    EXPECT_EQ(facts.authorities[1].sha256_hash, Bytes(32, 3));
+  }
+}
+
+TEST(Authorities, AreNotProvenToBeAllWhileAnEventMayHideOne) {
+  const Bytes authority = SnakeoilAuthority();
+  const auto with = [](std::uint32_t type, const Bytes& data, const Bytes& measured) {
+    LogBuilder log = VerifiedBoot().Log();
+    return Facts(log.Add(7, type, data, measured)).all_authorities;
+  };
+  const auto hides = Says(Answer::kNotProven, "event 15");
+  for (const std::uint32_t type : {kEvIpl, kEvEfiAction, kEvSeparator, kEvEventTag}) {
+    EXPECT_THAT(with(type, authority, authority), hides) << type;
+    EXPECT_THAT(with(type, Join({authority, {0}}), authority), hides) << type;
+  }
+  EXPECT_THAT(with(kEvEfiVariableAuthority, Variable(kGlobal, "SbatLevel", {1}), authority), hides);
+  EXPECT_THAT(with(kEvEfiAction, ToBytes("Calling"), authority), hides);
+  // A certificate that cannot be read, shown as what it is and as a database.
+  const Bytes odd = Variable(kSecurityDatabase, "db", Bytes(300, 0x30));
+  EXPECT_THAT(with(kEvEfiVariableAuthority, odd, odd), hides);
+  EXPECT_THAT(with(kEvEfiVariableDriverConfig, odd, odd), hides);
+  // What hides none.
+  const Bytes sbat = Variable(kGlobal, "SbatLevel", ToBytes("sbat,1,2021030218\n"));
+  const Bytes trusted = Variable(kGlobal, "MokListTrusted", {1});
+  const Bytes devices = Variable(kSecurityDatabase, "devdb",
+                                 Join({Bytes(16), Le(76, 4), Le(0, 4), Le(48, 4), Bytes(48)}));
+  for (const Bytes& data : {sbat, trusted, devices, authority}) {
+    EXPECT_THAT(with(kEvEfiVariableAuthority, data, data), Says(Answer::kYes, "")) << Hex(data);
+  }
+  const Bytes action = ToBytes("DMA Protection Disabled");
+  EXPECT_THAT(with(kEvEfiAction, action, action), Says(Answer::kYes, ""));
+  EXPECT_THAT(Facts(VerifiedBoot().Log(), TPM2_ALG_SHA384).all_authorities,
+              Says(Answer::kNotProven, "no digests of the bank"));
+}
+
+TEST(Authorities, OfRealBootsAreAllShown) {
+  for (const std::string& folder : BootLogFolders()) {
+    const BootFacts facts = Facts(CapturedLog(folder));
+    EXPECT_THAT(facts.all_authorities, Says(Answer::kYes, "")) << folder;
+    EXPECT_EQ(facts.authorities.size(), folder == "ovmf-secureboot-uki" ? 1u : 0u) << folder;
+  }
+}
+
 TEST(VerifiedBoot, HashInDbAllowsThisImageAlone) {
   const auto with = [](const Bytes& measured) {
     VerifiedBoot boot;

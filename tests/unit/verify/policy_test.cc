@@ -70,7 +70,8 @@ TEST(Policy, WrittenAndReadItIsTheSame) {
                  .secure_boot = true,
                  .verified_boot = false,
                  .command_lines = {"root=/dev/vda"},
-                 .images = {Bytes(32, 7), Bytes(48, 8)}};
+                 .images = {Bytes(32, 7), Bytes(48, 8)},
+                 .authorities = {Bytes(32, 9)}};
   policy.ima.required = true;
   policy.ima.files[odd] = {{"sha512", Bytes(64, 3)}};
   policy.ima.exclude = {"/var/\x01*"};
@@ -87,6 +88,7 @@ TEST(Policy, WrittenAndReadItIsTheSame) {
   EXPECT_TRUE(read->boot.secure_boot);
   EXPECT_FALSE(read->boot.verified_boot);
   EXPECT_EQ(read->boot.images, policy.boot.images);
+  EXPECT_EQ(read->boot.authorities, policy.boot.authorities);
   EXPECT_EQ(read->boot.command_lines, policy.boot.command_lines);
   EXPECT_EQ(ToJson(*read), ToJson(*ParsePolicy(ToJson(*read))));
 }
@@ -129,6 +131,9 @@ TEST(Policy, NamesTheFieldThatIsWrong) {
   fails(kHead + R"("boot": {"secure_boot": "yes"}})", "/boot/secure_boot");
   fails(kHead + R"("boot": {"images": ["sha256:00"]}})", "/boot/images/0");
   fails(kHead + R"("boot": {"image": []}})", "/boot/image");
+  fails(kHead + R"("boot": {"authorities": ["sha256:00"]}})", "/boot/authorities/0");
+  fails(kHead + R"("boot": {"authorities": ["sha1:)" + kDigest.substr(24) + R"("]}})",
+        "/boot/authorities");
 }
 
 }  // namespace

@@ -296,6 +296,26 @@ TEST_P(GuestBoot, AnEfiProgramThatIsNotAllowedIsNamed) {
   EXPECT_EQ(Find(verdict, "BOOT_IMAGE_UNEXPECTED").pcr, 4U);
 }
 
+// M-53
+TEST_P(GuestBoot, AnAuthorityThatIsNotAllowedIsNamed) {
+  const bool verified = GetParam() == "ovmf-secureboot-uki";
+  const BootPolicy learned = LearnPolicy(capture_.evidence, {})->boot;
+  EXPECT_EQ(learned.authorities.size(), verified ? 1U : 0U);
+  policy_.boot.authorities = {Bytes(32, 1)};
+  const Verdict verdict = Judge(policy_, capture_).verdict;
+  if (!verified) {
+    EXPECT_THAT(verdict, Untrusted("BOOT_AUTHORITY_NOT_PROVEN"));
+    return;
+  }
+  EXPECT_THAT(verdict, Untrusted("BOOT_AUTHORITY_UNEXPECTED"));
+  const Finding finding = Find(verdict, "BOOT_AUTHORITY_UNEXPECTED");
+  EXPECT_EQ(finding.pcr, 7U);
+  EXPECT_THAT(finding.sentence, ::testing::HasSubstr("O=SnakeOil"));
+  EXPECT_EQ(finding.found, "sha256:" + Hex(learned.authorities.front()));
+  policy_.boot.authorities.push_back(learned.authorities.front());
+  EXPECT_THAT(Judge(policy_, capture_).verdict, Trusted());
+}
+
 TEST_P(GuestBoot, ACommandLineThatNobodyVouchesForIsNone) {
   policy_.boot.command_lines = {"quiet"};
   const Verdict verdict = Judge(policy_, capture_).verdict;
