@@ -15,6 +15,9 @@
 
 namespace seaworthy::verify {
 
+// More certifications in one evidence make it untrusted.
+inline constexpr std::size_t kMaxKeys = 64;
+
 // What a backend keeps between two rounds with a node. It is small and plain, so that any of the
 // backend's machines can go on with it; who can change it can make the verifier believe anything.
 struct NodeState {
@@ -41,8 +44,8 @@ struct Judgement {
   std::optional<NodeState> state;
 };
 
-// One round with one node: the quote first, then the logs as they come, then the verdict.
-// Memory is bounded by the policy, not by the logs. Not thread-safe.
+// One round with one node: the quote and the certified keys first, then the logs as they come, then
+// the verdict. Memory is bounded by the policy, not by the logs. Not thread-safe.
 class Round {
  public:
   Round(Round&&) noexcept;
@@ -69,6 +72,7 @@ class Verifier {
   Verifier(Verifier&&) noexcept;
   ~Verifier();
 
+  // The key certifications in the evidence are judged with the quote, by the same nonce and key.
   // `previous` is what the last round with this node left, nothing at the first. `nonce_age` is how
   // long ago the nonce was made, which only the caller knows; a policy with max_age_seconds needs
   // it. The evidence's own IMA list, if it has one, is added.

@@ -21,6 +21,15 @@ struct PcrValue {
   Bytes digest;
 };
 
+// A key and the attestation key's word that it lives in the same TPM; the message
+// seaworthy.v1.KeyCertification.
+struct KeyCertification {
+  Bytes key_public;  // TPMT_PUBLIC
+  Bytes ak_public;   // TPMT_PUBLIC
+  Bytes attested;    // TPMS_ATTEST
+  Bytes signature;   // TPMT_SIGNATURE
+};
+
 // What a node says about itself; the message seaworthy.v1.Evidence as plain data.
 struct Evidence {
   Bytes ak_public;  // TPMT_PUBLIC
@@ -32,15 +41,9 @@ struct Evidence {
   // The kernel's IMA list in its binary form from entry `ima_first` on, as the node had it.
   Bytes ima_list = {};
   std::uint64_t ima_first = 0;
-};
-
-// A key and the attestation key's word that it lives in the same TPM; the message
-// seaworthy.v1.KeyCertification.
-struct KeyCertification {
-  Bytes key_public;  // TPMT_PUBLIC
-  Bytes ak_public;   // TPMT_PUBLIC
-  Bytes attested;    // TPMS_ATTEST
-  Bytes signature;   // TPMT_SIGNATURE
+  // Of further keys, over the quote's nonce. Verifier (verifier.h) judges them, VerifyQuote does
+  // not.
+  std::vector<KeyCertification> keys = {};
 };
 
 // Of a serialized message; protobuf takes 2 GiB at most, a list of a million entries has 130 MiB.
@@ -66,6 +69,7 @@ struct Finding {
   std::optional<std::uint32_t> pcr = {};
   std::optional<std::uint64_t> entry = {};  // of the IMA list, from 0
   std::string file = {};                    // bytes that are not printable ASCII, and '%', as "%XX"
+  std::string key = {};                     // a certified key's TPM name, hex
 };
 
 // Counters and clock out of TPMS_ATTEST; to be believed only when trusted.
@@ -77,10 +81,17 @@ struct ClockInfo {
   std::uint64_t firmware_version = 0;
 };
 
+// A key that the attestation key certified over the nonce: it lives in the same TPM.
+struct ProvenKey {
+  Bytes name;                     // TPM name
+  Bytes subject_public_key_info;  // DER
+};
+
 struct Verdict {
   bool trusted = false;  // all checks were made and none failed
   std::vector<Finding> findings;
   ClockInfo clock;
+  std::vector<ProvenKey> keys = {};  // none unless trusted
 };
 
 // The attestation key that was enrolled: its TPM name (16-bit algorithm and digest).
@@ -94,11 +105,15 @@ struct EnrolledKey {
 // digest.
 Verdict VerifyQuote(const Evidence& evidence, ByteView nonce, const EnrolledKey& ak);
 
-// Checks that the attestation key certified this key over this nonce and that its attributes
-// keep it in the TPM (fixedTPM, fixedParent, sensitiveDataOrigin). `subject_public_key_info`,
+// Checks that the attestation key certified this key over this nonce, that its attributes keep it
+// in the TPM (fixedTPM, fixedParent, sensitiveDataOrigin), and that it is of a kind that is
+// accepted (RSA of 2048 to 4096 bits, P-256, P-384, P-521). `subject_public_key_info`,
 // DER, when not empty, must be the key's: how a CA ties a CSR to the TPM.
 Verdict VerifyKeyCertification(const KeyCertification& certification, ByteView nonce,
                                const EnrolledKey& ak, ByteView subject_public_key_info);
+
+// Whether this key, a SubjectPublicKeyInfo in DER as a CSR has it, is one that the verdict proves.
+bool IsProven(const Verdict& verdict, ByteView subject_public_key_info);
 
 // The TPM name of a TPMT_PUBLIC. INVALID_ARGUMENT for what is not one (MALFORMED) or is named
 // with another hash than SHA-256, SHA-384 or SHA-512 (UNSUPPORTED_HASH).

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ctl/judgement.h"
+
 namespace seaworthy::ctl {
 namespace {
 
@@ -40,6 +42,7 @@ Json ToArray(const std::vector<verify::Finding>& list) {
     if (finding.pcr) item["pcr"] = *finding.pcr;
     if (finding.entry) item["entry"] = std::to_string(*finding.entry);
     if (!finding.file.empty()) item["file"] = finding.file;
+    if (!finding.key.empty()) item["key"] = finding.key;
   }
   return findings;
 }
@@ -61,6 +64,11 @@ std::string ToJson(const google::protobuf::Message& message, bool indented) {
 // 64-bit numbers as strings, as protobuf has them: many readers of JSON keep 53 bits.
 std::string ToJson(const verify::Verdict& verdict) {
   const verify::ClockInfo& clock = verdict.clock;
+  Json keys = Json::array();
+  for (const verify::ProvenKey& key : verdict.keys) {
+    keys.push_back(
+        {{"name", Hex(key.name)}, {"public_key_pem", ToPem(key.subject_public_key_info)}});
+  }
   return Dump({{"trusted", verdict.trusted},
                {"findings", ToArray(verdict.findings)},
                {"clock",
@@ -68,7 +76,8 @@ std::string ToJson(const verify::Verdict& verdict) {
                  {"reset_count", clock.reset_count},
                  {"restart_count", clock.restart_count},
                  {"safe", clock.safe},
-                 {"firmware_version", std::to_string(clock.firmware_version)}}}},
+                 {"firmware_version", std::to_string(clock.firmware_version)}}},
+               {"keys", std::move(keys)}},
               kIndent);
 }
 

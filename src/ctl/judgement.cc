@@ -45,6 +45,12 @@ verify::Finding Compare(const verify::Evidence& evidence, const v1::PcrValue& ex
   return {"PCR_MISSING", verify::Severity::kFailure, wanted, "", pcr + " is not in the evidence."};
 }
 
+void Refuse(verify::Verdict& verdict, verify::Finding finding) {
+  verdict.trusted = false;
+  verdict.keys.clear();
+  verdict.findings.push_back(std::move(finding));
+}
+
 tls::BioPtr Reader(std::string_view text) {
   return tls::BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
@@ -82,8 +88,26 @@ verify::Verdict ExpectPcrs(verify::Verdict verdict, const verify::Evidence& evid
   for (const v1::PcrValue& value : expected) {
     verify::Finding finding = Compare(evidence, value);
     const bool failed = finding.severity == verify::Severity::kFailure;
-    if (failed) verdict.trusted = false;
-    if (failed || vouched) verdict.findings.push_back(std::move(finding));
+    if (failed) {
+      Refuse(verdict, std::move(finding));
+    } else if (vouched) {
+      verdict.findings.push_back(std::move(finding));
+    }
+  }
+  return verdict;
+}
+
+verify::Verdict ExpectKeys(verify::Verdict verdict, const std::vector<ExpectedKey>& expected) {
+  if (!verdict.trusted) return verdict;
+  const verify::Verdict judged = verdict;
+  for (const ExpectedKey& key : expected) {
+    if (verify::IsProven(judged, key.subject_public_key_info)) {
+      verdict.findings.push_back({"KEY_MATCHES", verify::Severity::kInfo, "", "",
+                                  "The key of " + key.file + " is one of the certified keys."});
+    } else {
+      Refuse(verdict, {"KEY_NOT_CERTIFIED", verify::Severity::kFailure, "", "",
+                       "The key of " + key.file + " is not among the certified keys."});
+    }
   }
   return verdict;
 }
@@ -117,6 +141,18 @@ Result<Bytes> PublicKeyOfCsr(std::string_view pem) {
   }
   X509_PUBKEY* const encoded = X509_REQ_get_X509_PUBKEY(csr.get());
   return ToDer([&](unsigned char** end) { return i2d_X509_PUBKEY(encoded, end); });
+}
+
+std::string ToPem(ByteView subject_public_key_info) {
+  const tls::BioPtr bio(BIO_new(BIO_s_mem()));
+  const char* text = nullptr;
+  if (bio == nullptr ||
+      PEM_write_bio(bio.get(), PEM_STRING_PUBLIC, "", subject_public_key_info.data(),
+                    static_cast<long>(subject_public_key_info.size())) <= 0) {
+    return {};
+  }
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return std::string(text, static_cast<std::size_t>(size));
 }
 
 }  // namespace seaworthy::ctl

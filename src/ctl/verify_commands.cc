@@ -24,6 +24,7 @@ struct VerifyOptions {
   std::string ak_name;
   std::string ak_file;
   std::vector<std::string> expected_pcrs;
+  std::vector<std::string> expected_keys;
   std::string policy;
   std::string state;
   std::string ima_list;
@@ -63,19 +64,61 @@ Result<Challenge> ReadChallenge(const std::string& nonce, const std::string& ak_
   return challenge;
 }
 
-Outcome JudgeByPolicy(Session& session, const VerifyOptions& options,
-                      const verify::Evidence& evidence, const Challenge& challenge,
-                      const std::vector<v1::PcrValue>& expected) {
-  Result<verify::Policy> policy = ReadPolicy(options.policy);
-  if (!policy.ok()) return Usage(policy.status());
-  Result<verify::Verifier> verifier = verify::Verifier::Create(*std::move(policy));
-  if (!verifier.ok()) return Usage(Wrap(verifier.status(), options.policy));
+Result<Bytes> KeyOf(const std::string& path, ByteView file, bool csr) {
+  Result<Bytes> key = csr ? PublicKeyOfCsr(AsText(file)) : PublicKeyOf(AsText(file));
+  if (!key.ok()) return Wrap(key.status(), path);
+  return key;
+}
+
+// PEM public keys or requests. Where there is a request, its key counts, whatever else is in the
+// file: it is what a CA signs.
+Result<std::vector<ExpectedKey>> ReadExpectedKeys(const std::vector<std::string>& paths) {
+  std::vector<ExpectedKey> keys;
+  for (const std::string& path : paths) {
+    ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxPemFile));
+    const bool csr = AsText(file).find("CERTIFICATE REQUEST-----") != std::string_view::npos;
+    ASSIGN_OR_RETURN(Bytes key, KeyOf(path, file, csr));
+    keys.push_back({path, std::move(key)});
+  }
+  return keys;
+}
+
+// What came from the node and is not what it should be is a "no"; a file that cannot be read is a
+// mistake.
+Outcome TellBadKey(Session& session, const Status& status) {
+  const std::string reason = Reason(status);
+  if (reason != "MALFORMED" && reason != "CSR_SIGNATURE_INVALID") return Usage(status);
+  return session.Tell(Distrust(reason, Message(status)));
+}
+
+// Without a policy, one that asks for nothing: quote and certified keys are judged all the same.
+Result<verify::Verifier> MakeVerifier(const std::string& path) {
+  verify::Policy policy;
+  if (!path.empty()) {
+    ASSIGN_OR_RETURN(policy, ReadPolicy(path));
+  }
+  Result<verify::Verifier> verifier = verify::Verifier::Create(std::move(policy));
+  if (!verifier.ok()) return Wrap(verifier.status(), path);
+  return verifier;
+}
+
+// What the user expects beyond the policy.
+struct Expectations {
+  std::vector<v1::PcrValue> pcrs;
+  std::vector<ExpectedKey> keys;
+};
+
+Outcome Judge(Session& session, const VerifyOptions& options, const verify::Evidence& evidence,
+              const Challenge& challenge, const Expectations& expected) {
+  Result<verify::Verifier> verifier = MakeVerifier(options.policy);
+  if (!verifier.ok()) return Usage(verifier.status());
   Result<std::optional<verify::NodeState>> state = ReadState(options.state);
   if (!state.ok()) return Usage(state.status());
   verify::Judgement judgement =
       verifier->Verify(evidence, challenge.nonce, challenge.ak, *state,
                        std::optional<std::chrono::seconds>(options.nonce_age));
-  const verify::Verdict verdict = ExpectPcrs(std::move(judgement.verdict), evidence, expected);
+  const verify::Verdict verdict =
+      ExpectPcrs(ExpectKeys(std::move(judgement.verdict), expected.keys), evidence, expected.pcrs);
   if (verdict.trusted && judgement.state && !options.state.empty()) {
     if (Status written = ReplaceFile(options.state, AsBytes(ToJson(*judgement.state)), kFileMode);
         !written.ok()) {
@@ -88,12 +131,15 @@ Outcome JudgeByPolicy(Session& session, const VerifyOptions& options,
 Outcome RunVerify(Session& session, const VerifyOptions& options) {
   Result<Challenge> challenge = ReadChallenge(options.nonce, options.ak_name, options.ak_file);
   if (!challenge.ok()) return Usage(challenge.status());
-  std::vector<v1::PcrValue> expected;
+  Expectations expected;
   for (const std::string& text : options.expected_pcrs) {
     Result<v1::PcrValue> value = ParsePcrValue(text);
     if (!value.ok()) return Usage(value.status());
-    expected.push_back(*std::move(value));
+    expected.pcrs.push_back(*std::move(value));
   }
+  Result<std::vector<ExpectedKey>> keys = ReadExpectedKeys(options.expected_keys);
+  if (!keys.ok()) return TellBadKey(session, keys.status());
+  expected.keys = *std::move(keys);
   Result<Bytes> file = ReadFile(options.evidence, verify::kMaxMessage);
   if (!file.ok()) return Usage(file.status());
   Result<verify::Evidence> evidence = verify::ParseEvidence(*file);
@@ -104,36 +150,23 @@ Outcome RunVerify(Session& session, const VerifyOptions& options) {
   if (Status added = AddLogs(options.boot_log, options.ima_list, *evidence); !added.ok()) {
     return Usage(added);
   }
-  if (options.policy.empty()) {
-    return session.Tell(ExpectPcrs(verify::VerifyQuote(*evidence, challenge->nonce, challenge->ak),
-                                   *evidence, expected));
-  }
-  return JudgeByPolicy(session, options, *evidence, *challenge, expected);
+  return Judge(session, options, *evidence, *challenge, expected);
 }
 
 // The key that the certification must be about; empty when the user named none.
 Result<Bytes> WantedKey(const VerifyKeyOptions& options) {
   if (options.csr.empty() && options.public_key.empty()) return Bytes();
-  const std::string& path = options.csr.empty() ? options.public_key : options.csr;
+  const bool csr = !options.csr.empty();
+  const std::string& path = csr ? options.csr : options.public_key;
   ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxPemFile));
-  Result<Bytes> key =
-      options.csr.empty() ? PublicKeyOf(AsText(file)) : PublicKeyOfCsr(AsText(file));
-  if (!key.ok()) return Wrap(key.status(), path);
-  return key;
+  return KeyOf(path, file, csr);
 }
 
 Outcome RunVerifyKey(Session& session, const VerifyKeyOptions& options) {
   Result<Challenge> challenge = ReadChallenge(options.nonce, options.ak_name, options.ak_file);
   if (!challenge.ok()) return Usage(challenge.status());
   Result<Bytes> wanted = WantedKey(options);
-  if (!wanted.ok()) {
-    // What came from the node and is not what it should be is a "no"; a file that cannot be
-    // read is a mistake.
-    const std::string reason = Reason(wanted.status());
-    const bool foreign = reason == "MALFORMED" || reason == "CSR_SIGNATURE_INVALID";
-    if (!foreign) return Usage(wanted.status());
-    return session.Tell(Distrust(reason, Message(wanted.status())));
-  }
+  if (!wanted.ok()) return TellBadKey(session, wanted.status());
   Result<Bytes> file = ReadFile(options.certification, verify::kMaxMessage);
   if (!file.ok()) return Usage(file.status());
   Result<verify::KeyCertification> certification = verify::ParseKeyCertification(*file);
@@ -175,6 +208,12 @@ void AddVerify(CLI::App& app, CommandLine& line) {
       ->add_option("--expect-pcr", verify->expected_pcrs,
                    "The value a PCR must have, for example sha256:7=65ca...; may be repeated")
       ->type_name("BANK:PCR=HEX")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--expect-key", verify->expected_keys,
+                   "A key that must be among the certified ones, PEM, or a certificate request; "
+                   "may be repeated")
+      ->type_name("FILE")
       ->allow_extra_args(false);
   CLI::Option* policy = command->add_option("--policy", verify->policy,
                                             "Judge by this policy, see `seaworthyctl policy`");

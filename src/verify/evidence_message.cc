@@ -50,6 +50,7 @@ void ToMessage(const Evidence& evidence, v1::Evidence& message) {
   message.set_boot_log(ToField(evidence.boot_log));
   message.set_ima_list(ToField(evidence.ima_list));
   message.set_ima_first(evidence.ima_first);
+  for (const KeyCertification& key : evidence.keys) ToMessage(key, *message.add_keys());
 }
 
 void ToMessage(const KeyCertification& certification, v1::KeyCertification& message) {
@@ -77,6 +78,7 @@ Evidence FromMessage(const v1::Evidence& message) {
   evidence.boot_log = ToBytes(message.boot_log());
   evidence.ima_list = ToBytes(message.ima_list());
   evidence.ima_first = message.ima_first();
+  for (const v1::KeyCertification& key : message.keys()) evidence.keys.push_back(FromMessage(key));
   return evidence;
 }
 

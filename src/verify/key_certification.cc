@@ -1,6 +1,8 @@
 #include <openssl/x509.h>
 #include <tss2/tss2_tpm2_types.h>
 
+#include <algorithm>
+
 #include "verify/signature.h"
 #include "verify/signed_statement.h"
 
@@ -45,24 +47,29 @@ Result<EvpPkeyPtr> ParseSubjectPublicKeyInfo(ByteView der) {
   return Fail(Code::kInvalidArgument, "MALFORMED", "it is not a SubjectPublicKeyInfo in DER");
 }
 
-void CheckSubject(const PublicArea& key, ByteView subject_public_key_info, Report& report) {
-  const Result<EvpPkeyPtr> certified = ToOpenssl(key);
-  if (!certified.ok()) {
-    report.Failed("KEY_UNSUITABLE", "The certified key: " + Message(certified.status()) + ".");
-    return;
-  }
+bool IsSame(EVP_PKEY* one, EVP_PKEY* other) {
+  const QuietOpenssl quiet;
+  return EVP_PKEY_eq(one, other) == 1;
+}
+
+void CheckSubject(EVP_PKEY* certified, ByteView subject_public_key_info, Report& report) {
   const Result<EvpPkeyPtr> subject = ParseSubjectPublicKeyInfo(subject_public_key_info);
   if (!subject.ok()) {
     report.Failed("MALFORMED",
                   "The public key to compare with: " + Message(subject.status()) + ".");
-    return;
-  }
-  const QuietOpenssl quiet;
-  if (EVP_PKEY_eq(certified->get(), subject->get()) != 1) {
+  } else if (!IsSame(certified, subject->get())) {
     report.Failed("KEY_MISMATCH", "The public key to compare with is not the certified key's.");
   } else {
     report.Passed("KEY_MATCHES", "The public key to compare with is the certified key's.");
   }
+}
+
+Bytes ToSubjectPublicKeyInfo(EVP_PKEY* key) {
+  const QuietOpenssl quiet;
+  Bytes der(static_cast<std::size_t>(std::max(i2d_PUBKEY(key, nullptr), 0)));
+  std::uint8_t* end = der.data();
+  if (!der.empty()) i2d_PUBKEY(key, &end);
+  return der;
 }
 
 }  // namespace
@@ -81,8 +88,25 @@ Verdict VerifyKeyCertification(const KeyCertification& certification, ByteView n
   }
   CheckName(certification.key_public, statement->attest.certified_name, report);
   CheckAttributes(*key, report);
-  if (!subject_public_key_info.empty()) CheckSubject(*key, subject_public_key_info, report);
+  const Result<EvpPkeyPtr> certified = ToOpenssl(*key);
+  if (!certified.ok()) {
+    report.Failed("KEY_UNSUITABLE", "The certified key: " + Message(certified.status()) + ".");
+    return std::move(report).BrokenOff();
+  }
+  if (!subject_public_key_info.empty()) {
+    CheckSubject(certified->get(), subject_public_key_info, report);
+  }
+  report.AddKey({statement->attest.certified_name, ToSubjectPublicKeyInfo(certified->get())});
   return std::move(report).Complete(statement->attest.clock);
+}
+
+bool IsProven(const Verdict& verdict, ByteView subject_public_key_info) {
+  const Result<EvpPkeyPtr> wanted = ParseSubjectPublicKeyInfo(subject_public_key_info);
+  if (!verdict.trusted || !wanted.ok()) return false;
+  return std::ranges::any_of(verdict.keys, [&](const ProvenKey& key) {
+    const Result<EvpPkeyPtr> proven = ParseSubjectPublicKeyInfo(key.subject_public_key_info);
+    return proven.ok() && IsSame(proven->get(), wanted->get());
+  });
 }
 
 }  // namespace seaworthy::verify

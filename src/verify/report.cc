@@ -35,6 +35,7 @@ Verdict Report::BrokenOff() && {
 Verdict Report::Complete(const ClockInfo& clock) && {
   verdict_.clock = clock;
   verdict_.trusted = failures() == 0;
+  if (!verdict_.trusted) verdict_.keys.clear();
   return std::move(verdict_);
 }
 

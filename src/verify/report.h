@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "seaworthy/verify.h"
 
@@ -14,6 +15,8 @@ class Report {
   void Failed(std::string_view code, std::string sentence, std::string expected = {},
               std::string found = {});
   void Add(Finding finding) { verdict_.findings.push_back(std::move(finding)); }
+
+  void AddKey(ProvenKey key) { verdict_.keys.push_back(std::move(key)); }
 
   std::size_t failures() const;
 

@@ -42,6 +42,38 @@ void CheckPcrPolicy(const Policy& policy, const std::vector<PcrValue>& pcrs, Rep
   }
 }
 
+void JudgeKey(const KeyCertification& certification, ByteView nonce, const EnrolledKey& ak,
+              Report& report) {
+  const Result<Bytes> known = NameOf(certification.key_public);
+  const std::string name = known.ok() ? Hex(*known) : "";
+  const std::string about = name.empty() ? "A key without a name: " : "Key " + name + ": ";
+  Verdict verdict = VerifyKeyCertification(certification, nonce, ak, {});
+  if (verdict.trusted) {
+    report.Add(
+        {.code = "KEY_CERTIFIED",
+         .severity = Severity::kInfo,
+         .sentence = about + "The attestation key certified it, and it cannot leave its TPM.",
+         .key = name});
+  }
+  for (Finding& finding : verdict.findings) {
+    if (finding.severity != Severity::kFailure) continue;
+    finding.key = name;
+    finding.sentence = about + finding.sentence;
+    report.Add(std::move(finding));
+  }
+  for (ProvenKey& key : verdict.keys) report.AddKey(std::move(key));
+}
+
+void JudgeKeys(const std::vector<KeyCertification>& keys, ByteView nonce, const EnrolledKey& ak,
+               Report& report) {
+  if (keys.size() > kMaxKeys) {
+    report.Failed("KEYS_TOO_MANY", "More keys are certified than are looked at.",
+                  "at most " + std::to_string(kMaxKeys), std::to_string(keys.size()));
+    return;
+  }
+  for (const KeyCertification& certification : keys) JudgeKey(certification, nonce, ak, report);
+}
+
 }  // namespace
 
 struct Verifier::Ready {
@@ -106,6 +138,7 @@ Round Verifier::Begin(const Evidence& evidence, ByteView nonce, const EnrolledKe
   const bool same_boot =
       JudgeClock(ready_->policy.clock, previous, ak, *quote.clock, parts->report);
   JudgeAge(ready_->policy.clock, nonce_age, parts->report);
+  JudgeKeys(evidence.keys, nonce, ak, parts->report);
   CheckPcrPolicy(ready_->policy, evidence.pcrs, parts->report);
   if (ready_->policy.boot.required) {
     JudgeBootLog(ready_->policy.boot, evidence.boot_log, evidence.pcrs, parts->report);

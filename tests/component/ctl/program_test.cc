@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "component/ctl/node.h"
+#include "seaworthy/v1/attestation.pb.h"
 
 namespace seaworthy::testing {
 namespace {
@@ -162,6 +163,43 @@ TEST_F(ProgramTest, EvidenceCarriesTheLogsThatAreThere) {
   EXPECT_THAT(malformed.err, HasSubstr(File("round.json")));
   EXPECT_EQ(Ctl({"attest", "--nonce", kNonce}).exit, 2);
   EXPECT_EQ(node_->Ctl(attest, "read/s").exit, 4);
+}
+
+// M-54, with evidence as a daemon that certifies keys beside the quote would send it.
+TEST_F(ProgramTest, OneVerificationCoversTheNodeAndItsKeys) {
+  for (const std::string name : {"covered", "uncovered"}) {
+    ASSERT_EQ(Ctl({"key", "create", name}).exit, 0);
+    ASSERT_EQ(Ctl({"key", "csr", name, "--subject", "CN=n", "--out", File(name + ".csr")}).exit, 0);
+  }
+  ASSERT_EQ(Ctl({"ak", "--out", File("ak.pem")}).exit, 0);
+  ASSERT_EQ(Ctl({"key", "public", "covered", "--out", File("covered.pem")}).exit, 0);
+  ASSERT_EQ(Ctl({"key", "certify", "covered", "--nonce", kNonce, "--out", File("one")}).exit, 0);
+  ASSERT_EQ(Ctl({"quote", "--nonce", kNonce, "--out", File("quoted")}).exit, 0);
+  v1::Evidence evidence;
+  ASSERT_TRUE(evidence.ParseFromString(Content(File("quoted"))));
+  ASSERT_TRUE(evidence.add_keys()->ParseFromString(Content(File("one"))));
+  std::ofstream(File("quoted"), std::ios::binary) << evidence.SerializeAsString();
+  const auto verify = [&](const std::string& key, const Words& more = {}) {
+    Words words = {SEAWORTHYCTL, "verify", "--evidence",   File("quoted"), "--nonce",
+                   kNonce,       "--ak",   File("ak.pem"), "--expect-key", key};
+    words.insert(words.end(), more.begin(), more.end());
+    return RunProgram(words);
+  };
+  EXPECT_EQ(verify(File("covered.csr"), {"--expect-key", File("covered.pem")}).exit, 0);
+  const Ran json = verify(File("covered.csr"), {"--output", "json"});
+  EXPECT_EQ(nlohmann::json::parse(json.out)["keys"][0]["public_key_pem"],
+            Content(File("covered.pem")));
+  const Ran uncovered = verify(File("uncovered.csr"));
+  EXPECT_EQ(uncovered.exit, 1);
+  EXPECT_THAT(uncovered.out, EndsWith("NOT trusted: KEY_NOT_CERTIFIED\n"));
+  std::ofstream(File("policy.json")) << R"({"seaworthy_policy": 1})";
+  EXPECT_EQ(verify(File("covered.csr"), {"--policy", File("policy.json")}).exit, 0);
+  // A request in which somebody hides a certified key is judged as the request it is.
+  std::ofstream(File("both")) << Content(File("covered.pem")) << Content(File("uncovered.csr"));
+  EXPECT_EQ(verify(File("both")).exit, 1);
+  EXPECT_THAT(verify(File("ak.pem")).out, EndsWith("NOT trusted: KEY_NOT_CERTIFIED\n"));
+  EXPECT_THAT(verify(File("one")).out, EndsWith("NOT trusted: MALFORMED\n"));
+  EXPECT_EQ(verify(File("absent")).exit, 2);
 }
 
 TEST_F(ProgramTest, AQuoteIsTrustedByUsAndByTpm2Checkquote) {

@@ -136,6 +136,8 @@ def main():
         subject = read("key.pub.der")
         certification = field(1, read("key.pub.tpmt")) + field(2, read("ak.pub.tpmt"))
         certification += field(3, read("certify.msg")) + field(4, read("certify.sig"))
+        evidence = (HERE / "verify_quote" / folder.name).read_bytes()
+        write("verify_quote", folder.name + "-keys", evidence + field(19, certification))
         write("verify_key_certification", folder.name,
               struct.pack(">H", len(subject)) + subject + certification)
         for name in ("ak.pub.tpmt", "quote.msg", "quote.sig", "certify.msg"):

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <set>
 
-#include "seaworthy/verify.h"
+#include "seaworthy/verifier.h"
 #include "verify/tpm_structures.h"
 
 namespace {
@@ -36,6 +36,9 @@ void Check(const verify::Evidence& evidence, const verify::Verdict& verdict) {
   }
   if (verdict.trusted == failure) std::abort();
   if (verdict.trusted && !signed_statements.contains(evidence.quoted)) std::abort();
+  for (std::size_t i = 0; i < verdict.keys.size(); ++i) {
+    if (!signed_statements.contains(evidence.keys.at(i).attested)) std::abort();
+  }
   // What is trusted can be shown to another program too.
   if (verdict.trusted && !ToTpm2Tools(evidence).ok()) std::abort();
 }
@@ -49,7 +52,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto name = verify::NameOf(evidence->ak_public);
   const auto attest = verify::ParseAttest(evidence->quoted);
   const Bytes nonce = attest.ok() ? attest->extra_data : Bytes(20);
-  Check(*evidence, VerifyQuote(*evidence, nonce, {name.ok() ? *name : Bytes()}));
+  const verify::EnrolledKey ak{name.ok() ? *name : Bytes()};
+  Check(*evidence, VerifyQuote(*evidence, nonce, ak));
+  // With the keys in it.
+  static const verify::Verifier verifier = verify::Verifier::Create({}).value();
+  const verify::Verdict whole = verifier.Verify(*evidence, nonce, ak).verdict;
+  Check(*evidence, whole);
+  if (whole.keys.size() != (whole.trusted ? evidence->keys.size() : 0)) std::abort();
+  for (const verify::ProvenKey& key : whole.keys) {
+    if (!IsProven(whole, key.subject_public_key_info)) std::abort();
+  }
   static_cast<void>(ToTpm2Tools(*evidence));
   return 0;
 }

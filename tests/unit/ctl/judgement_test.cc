@@ -76,6 +76,26 @@ TEST(ExpectPcrs, GivesNoTrustBack) {
   EXPECT_EQ(verdict.findings.size(), 1U);
 }
 
+TEST(ExpectKeys, TakesTrustAwayWhenAKeyIsNotProven) {
+  const Bytes proven = *PublicKeyOfCsr(NewCsr());
+  const Bytes other = *PublicKeyOfCsr(NewCsr());
+  verify::Verdict trusted;
+  trusted.trusted = true;
+  trusted.keys = {{{0, 11}, proven}};
+  EXPECT_EQ(ExpectKeys(trusted, {}).findings.size(), 0U);
+  verify::Verdict verdict = ExpectKeys(trusted, {{"a.csr", proven}});
+  EXPECT_TRUE(verdict.trusted);
+  EXPECT_EQ(verdict.findings.at(0).code, "KEY_MATCHES");
+  verdict = ExpectKeys(trusted, {{"b.csr", other}, {"a.csr", proven}});
+  EXPECT_FALSE(verdict.trusted);
+  EXPECT_TRUE(verdict.keys.empty());
+  EXPECT_EQ(verdict.findings.at(0).code, "KEY_NOT_CERTIFIED");
+  EXPECT_THAT(verdict.findings.at(0).sentence, ::testing::HasSubstr("b.csr"));
+  EXPECT_EQ(verdict.findings.at(1).code, "KEY_MATCHES");
+  // What nothing vouches for is neither.
+  EXPECT_EQ(ExpectKeys(Distrust("MALFORMED", "x"), {{"a.csr", proven}}).findings.size(), 1U);
+}
+
 TEST(PublicKeyOfCsr, TakesOnlyARequestThatItsKeySigned) {
   std::string csr = NewCsr();
   ASSERT_THAT(PublicKeyOfCsr(csr), IsOk());

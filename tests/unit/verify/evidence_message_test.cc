@@ -12,9 +12,11 @@ using ::seaworthy::testing::Fails;
 using ::seaworthy::testing::IsOk;
 
 TEST(EvidenceMessage, CarriesEvidenceUnchanged) {
-  const Capture capture = ReadQuote("swtpm-ecdsa-p384");
+  Capture capture = ReadQuote("swtpm-ecdsa-p384");
+  capture.evidence.keys = {{{1}, {2}, {3}, {4}}, {{5}, {6}, {7}, {8}}};
   v1::Evidence message;
   message.add_pcrs()->set_index(99);
+  message.add_keys();
   ToMessage(capture.evidence, message);
   EXPECT_EQ(message.pcrs(0).bank(), v1::SHA1);
   EXPECT_EQ(message.pcrs(message.pcrs_size() - 1).bank(), v1::SHA384);
@@ -22,6 +24,9 @@ TEST(EvidenceMessage, CarriesEvidenceUnchanged) {
   ASSERT_THAT(parsed, IsOk());
   EXPECT_THAT(VerifyQuote(*parsed, capture.nonce, capture.ak), Trusted());
   ASSERT_EQ(parsed->pcrs.size(), capture.evidence.pcrs.size());
+  ASSERT_EQ(parsed->keys.size(), 2U);
+  EXPECT_EQ(parsed->keys[1].key_public, Bytes{5});
+  EXPECT_EQ(parsed->keys[1].signature, Bytes{8});
 }
 
 TEST(EvidenceMessage, BankWithoutAWordIsRefusedInTheEnd) {

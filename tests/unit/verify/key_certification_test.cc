@@ -41,6 +41,10 @@ TEST_P(Certification, IsTrusted) {
   EXPECT_THAT(Codes(verdict, Severity::kInfo),
               ElementsAre("AK_KNOWN", "AK_SUITABLE", "SIGNATURE_VALID", "TPM_GENERATED",
                           "NONCE_MATCHES", "KEY_CERTIFIED", "KEY_SUITABLE", "KEY_MATCHES"));
+  const CertifiedKey key = ReadCertification(GetParam());
+  ASSERT_EQ(verdict.keys.size(), 1U);
+  EXPECT_EQ(verdict.keys[0].name, NameOf(key.certification.key_public).value());
+  EXPECT_EQ(verdict.keys[0].subject_public_key_info, key.subject_public_key_info);
 }
 
 TEST_P(Certification, IsUntrustedWithAnyByteFlippedOrLeftOff) {
@@ -137,10 +141,11 @@ TEST(VerifyKeyCertification, KeyThatCanLeaveItsTpmIsUnsuitable) {
   }
 }
 
-TEST(VerifyKeyCertification, WeakKeyIsUnsuitableForASubject) {
+TEST(VerifyKeyCertification, WeakKeyIsUnsuitable) {
   const SoftwareKey key(EVP_RSA_gen(1024));
   EXPECT_THAT(JudgeForged(RsaArea(key.get()), SubjectPublicKeyInfo(key.get())),
               Untrusted("KEY_UNSUITABLE"));
+  EXPECT_THAT(JudgeForged(RsaArea(key.get())), Untrusted("KEY_UNSUITABLE"));
 }
 
 }  // namespace
