@@ -52,6 +52,86 @@ def pcr_values(serialized):
                 yield bank, index, digests.pop(0)
 
 
+def ima_entries(binary):
+    """Each entry of a binary list, and SHA-256 over its template data as it was extended."""
+    at = 0
+    while at < len(binary):
+        (name_size,) = struct.unpack_from("<I", binary, at + 24)
+        data = at + 28 + name_size
+        if binary[at + 28:data] == b"ima":
+            end = data + 24 + struct.unpack_from("<I", binary, data + 20)[0]
+            measured = binary[data:data + 20] + binary[data + 24:end].ljust(256, b"\0")
+        else:
+            end = data + 4 + struct.unpack_from("<I", binary, data)[0]
+            measured = binary[data + 4:end]
+        violation = binary[at + 4:at + 24] == bytes(20)
+        yield binary[at:end], b"\xff" * 32 if violation else hashlib.sha256(measured).digest()
+        at = end
+
+
+def signed_ima_entry():
+    """An entry of the template ima-sig, with a signature that says it is by the key of the
+    policy in tests/fuzz/verify/evidence_fuzzer.cc and does not hold."""
+    pem = (CAPTURES / "swtpm-ecdsa-p256/ak.pub.pem").read_text().splitlines()
+    point = base64.b64decode("".join(pem[1:-1]))[-65:]
+    ecdsa = der(0x30, der(0x02, b"\x11" * 32) + der(0x02, b"\x22" * 32))
+    # Format 2, SHA-256, the key's id.
+    signature = b"\x03\x02\x04" + hashlib.sha1(point).digest()[-4:]
+    signature += struct.pack(">H", len(ecdsa)) + ecdsa
+    data = b""
+    for part in (b"sha256:\0" + bytes(32), b"/usr/bin/signed\0", signature):
+        data += struct.pack("<I", len(part)) + part
+    return (struct.pack("<I", 10) + hashlib.sha1(data).digest() + struct.pack("<I", 7) + b"ima-sig"
+            + struct.pack("<I", len(data)) + data)
+
+
+def quoted_ima_list(binary, pcr10):
+    """The entries up to the quote, and PCR 10 after each."""
+    entries, values, value = [], [], bytes(32)
+    for entry, digest in ima_entries(binary):
+        if value == pcr10:
+            break
+        value = hashlib.sha256(value + digest).digest()
+        entries.append(entry)
+        values.append(value)
+    assert value == pcr10
+    return entries, values
+
+
+def node_state(ak_name, quote, ima_entries_judged, pcr10):
+    """What a round with that quote (TPMS_ATTEST) left."""
+    at = 6
+    for _ in range(2):  # qualifiedSigner, extraData
+        at += 2 + struct.unpack_from(">H", quote, at)[0]
+    clock, reset_count, restart_count = struct.unpack_from(">QII", quote, at)
+    return json.dumps({
+        "seaworthy_node_state": 1, "ak_name": ak_name.hex(), "clock_ms": clock,
+        "reset_count": reset_count, "restart_count": restart_count,
+        "ima_entries": ima_entries_judged,
+        "ima_pcrs": [{"bank": 11, "padded_sha1": False, "value": pcr10.hex()}]}).encode()
+
+
+def write_evidence(folder):
+    """The first round with a guest, its long IMA list cut short, and the next one."""
+    read = lambda name: (folder / name).read_bytes()
+    quote = field(1, read("ak.pub.tpmt")) + field(2, read("quote.msg"))
+    quote += field(3, read("quote.sig"))
+    pcr10 = None
+    for bank, index, digest in pcr_values(read("quote.pcrs")):
+        quote += field(4, field(1, BANKS[bank][0]) + field(2, index) + field(3, digest))
+        if (bank, index) == (0x000B, 10):
+            pcr10 = digest
+    boot_log = field(16, read("binary_bios_measurements"))
+    entries, values = quoted_ima_list(read("binary_runtime_measurements"), pcr10)
+    known = len(entries) - 8
+    state = node_state(read("ak.name"), read("q0.msg"), known, values[known - 1])
+    for name, json_state, first, some in (("first", b"", 0, entries[:8] + [signed_ima_entry()]),
+                                          ("next", state, known, entries[known:])):
+        logs = boot_log + field(17, b"".join(some)) + field(18, first)
+        write("verify_evidence", f"{folder.name}-{name}",
+              struct.pack(">H", len(json_state)) + json_state + quote + logs)
+
+
 def der(tag, content):
     size = len(content)
     length = bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2, "big")
@@ -150,6 +230,9 @@ def main():
         write("verify_ima_list", folder.name, b"\x10" + binary[:2000])
         write("verify_ima_list", folder.name + "-ascii",
               b"\x11" + b"".join(ascii_list.splitlines(True)[:12]))
+    for folder in sorted(CAPTURES.glob("*-*")):
+        if (folder / "q0.msg").exists():
+            write_evidence(folder)
     write("verify_policy", "policy", json.dumps({
         "seaworthy_policy": 1, "name": "x", "pcrs": {"sha256": {"7": ["00" * 32]}},
         "clock": {"must_be_safe": True, "max_resets": 1, "max_restarts": 2,
