@@ -47,7 +47,10 @@ App::App(const Config& config, UniqueFd state_lock, std::unique_ptr<rpc::AuditLo
             std::chrono::system_clock::now()},
       attestation_(broker_, events_,
                    {config.node.state_dir, config.attestation.ak_algorithm,
-                    config.attestation.boot_log, config.attestation.ima_list}) {}
+                    config.attestation.boot_log, config.attestation.ima_list,
+                    [this](Deadline deadline, const std::string& name, ByteView nonce) {
+                      return keys_->Certify(deadline, name, nonce, false);
+                    }}) {}
 
 App::~App() { Drain(DeadlineIn(std::chrono::milliseconds(0))); }
 

@@ -26,6 +26,7 @@ struct QuoteOptions {
 
 struct AttestOptions : QuoteOptions {
   std::string state;
+  std::vector<std::string> keys;
 };
 
 // A list of hundreds of thousands of entries takes the kernel its time to tell.
@@ -115,6 +116,7 @@ Outcome RunAttest(Session& session, const AttestOptions& options) {
   }
   v1::AttestRequest request;
   if (Outcome outcome = Ask(options, request); !outcome.ok()) return outcome;
+  request.mutable_keys()->Add(options.keys.begin(), options.keys.end());
   Result<std::optional<verify::NodeState>> state = ReadState(options.state);
   if (!state.ok()) return Usage(state.status());
   if (*state) {
@@ -196,6 +198,11 @@ void AddAttestationCommands(CLI::App& app, CommandLine& line) {
                    "What verify --state keeps of this node: only what is new in the IMA list is "
                    "sent")
       ->type_name("FILE");
+  command
+      ->add_option("--key", attest->keys,
+                   "Certify this key of the node, too; may be repeated (see verify --expect-key)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
 }
 
 }  // namespace seaworthy::ctl

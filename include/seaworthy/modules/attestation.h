@@ -29,6 +29,10 @@ class Attestation final : public Module {
     // The firmware's boot event log and the kernel's binary IMA list; empty: not sent.
     std::string boot_log = {};
     std::string ima_list = {};
+    // Has the node's key of this name certified, by CertifyKey.
+    std::function<Result<verify::KeyCertification>(Deadline, const std::string& name,
+                                                   ByteView nonce)>
+        certify = {};
   };
 
   Attestation(tpm::Broker& broker, Events& events, Options options);
@@ -44,6 +48,8 @@ class Attestation final : public Module {
     // Where the last round ended: entries judged, in the boot with this reset count.
     std::uint64_t ima_first = 0;
     std::uint32_t reset_count = 0;
+    // Keys to certify, by name; more than verify::kMaxKeys is INVALID_ARGUMENT (TOO_MANY_KEYS).
+    std::vector<std::string> keys = {};
   };
   using TakeEvidence = std::function<Status(const verify::Evidence& part)>;
   // A quote with the logs that explain it, in parts: logs are those of all parts one behind the

@@ -5,6 +5,7 @@
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/attestation.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/verifier.h"
 
 namespace seaworthy::attestation {
 namespace {
@@ -38,8 +39,19 @@ const verify::PcrValue* QuotedPcr10(const std::vector<verify::PcrValue>& pcrs) {
 
 Status Attestation::Attest(Deadline deadline, const AttestRequest& request,
                            const TakeEvidence& take) {
+  if (request.keys.size() > verify::kMaxKeys) {
+    return Fail(Code::kInvalidArgument, "TOO_MANY_KEYS",
+                "keys: has " + std::to_string(request.keys.size()) + " names, takes " +
+                    std::to_string(verify::kMaxKeys));
+  }
+  // Not in the turn of the quote: what a key is does not change.
+  std::vector<verify::KeyCertification> keys;
+  for (const std::string& name : request.keys) {
+    ASSIGN_OR_RETURN(keys.emplace_back(), options_.certify(deadline, name, request.nonce));
+  }
   ASSIGN_OR_RETURN(Quoted quoted, MakeQuote(deadline, request.nonce, request.selections));
   verify::Evidence& part = quoted.evidence;
+  part.keys = std::move(keys);
   ASSIGN_OR_RETURN(part.boot_log, ReadBootLog(options_.boot_log));
   if (request.reset_count == quoted.reset_count) part.ima_first = request.ima_first;
   return SendWithImaList(deadline, std::move(part), take);

@@ -89,16 +89,18 @@ class Service final : public v1::AttestationService::Service {
                         ASSIGN_OR_RETURN(const auto selections, Selections(*request));
                         const rpc::StreamDeadline bound(*context, call.deadline);
                         v1::Evidence message;
-                        return attestation_.Attest(call.deadline,
-                                                   {.nonce = AsBytes(request->nonce()),
-                                                    .selections = selections,
-                                                    .ima_first = request->ima_first(),
-                                                    .reset_count = request->reset_count()},
-                                                   [&](const verify::Evidence& part) -> Status {
-                                                     verify::ToMessage(part, message);
-                                                     if (writer->Write(message)) return {};
-                                                     return bound.NotTaken();
-                                                   });
+                        return attestation_.Attest(
+                            call.deadline,
+                            {.nonce = AsBytes(request->nonce()),
+                             .selections = selections,
+                             .ima_first = request->ima_first(),
+                             .reset_count = request->reset_count(),
+                             .keys = {request->keys().begin(), request->keys().end()}},
+                            [&](const verify::Evidence& part) -> Status {
+                              verify::ToMessage(part, message);
+                              if (writer->Write(message)) return {};
+                              return bound.NotTaken();
+                            });
                       });
   }
 

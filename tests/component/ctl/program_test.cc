@@ -165,7 +165,7 @@ TEST_F(ProgramTest, EvidenceCarriesTheLogsThatAreThere) {
   EXPECT_EQ(node_->Ctl(attest, "read/s").exit, 4);
 }
 
-// M-54, with evidence as a daemon that certifies keys beside the quote would send it.
+// M-54.
 TEST_F(ProgramTest, OneVerificationCoversTheNodeAndItsKeys) {
   for (const std::string name : {"covered", "uncovered"}) {
     ASSERT_EQ(Ctl({"key", "create", name}).exit, 0);
@@ -174,11 +174,13 @@ TEST_F(ProgramTest, OneVerificationCoversTheNodeAndItsKeys) {
   ASSERT_EQ(Ctl({"ak", "--out", File("ak.pem")}).exit, 0);
   ASSERT_EQ(Ctl({"key", "public", "covered", "--out", File("covered.pem")}).exit, 0);
   ASSERT_EQ(Ctl({"key", "certify", "covered", "--nonce", kNonce, "--out", File("one")}).exit, 0);
-  ASSERT_EQ(Ctl({"quote", "--nonce", kNonce, "--out", File("quoted")}).exit, 0);
-  v1::Evidence evidence;
-  ASSERT_TRUE(evidence.ParseFromString(Content(File("quoted"))));
-  ASSERT_TRUE(evidence.add_keys()->ParseFromString(Content(File("one"))));
-  std::ofstream(File("quoted"), std::ios::binary) << evidence.SerializeAsString();
+  const Ran attested =
+      Ctl({"attest", "--nonce", kNonce, "--key", "covered", "--out", File("quoted")});
+  ASSERT_EQ(attested.exit, 0) << attested.err;
+  const Ran unknown =
+      Ctl({"attest", "--nonce", kNonce, "--key", "nobody", "--out", File("quoted")});
+  EXPECT_EQ(unknown.exit, 4);
+  EXPECT_THAT(unknown.err, HasSubstr("nobody"));
   const auto verify = [&](const std::string& key, const Words& more = {}) {
     Words words = {SEAWORTHYCTL, "verify", "--evidence",   File("quoted"), "--nonce",
                    kNonce,       "--ak",   File("ak.pem"), "--expect-key", key};
