@@ -35,21 +35,29 @@ void JudgeBetween(const ClockPolicy& policy, const ClockInfo& before, const Cloc
               report);
 }
 
+// How far a counter went, back when negative. To those in statements of a key outside the
+// endorsement hierarchy the TPM adds a constant of the key, so that one may pass its end and begin
+// at 0: only differences count.
+std::int64_t Went(std::uint32_t before, std::uint32_t now) {
+  return static_cast<std::int32_t>(now - before);
+}
+
 // Whether nothing went back.
 bool CheckCounters(const ClockInfo& before, const ClockInfo& now, Report& report) {
-  if (now.reset_count > before.reset_count) {
+  const std::int64_t resets = Went(before.reset_count, now.reset_count);
+  const std::int64_t restarts = Went(before.restart_count, now.restart_count);
+  if (resets > 0) {
     report.Passed("REBOOTED", "The node was booted again since the last round.");
     return true;
   }
-  if (now.reset_count < before.reset_count) {
+  if (resets < 0) {
     report.Failed("EVIDENCE_FROM_EARLIER_BOOT",
                   "The evidence was made before the last boot that is known: the node, or its TPM, "
                   "was put back.",
                   Text(before), Text(now));
     return false;
   }
-  if (now.restart_count < before.restart_count ||
-      (now.restart_count == before.restart_count && now.clock_ms < before.clock_ms)) {
+  if (restarts < 0 || (restarts == 0 && now.clock_ms < before.clock_ms)) {
     report.Failed("COUNTERS_WENT_BACK",
                   "The TPM's clock and counters are behind those of the last round.", Text(before),
                   Text(now));

@@ -49,6 +49,20 @@ TEST_F(ClockJudge, AClockThatIsNotSafeIsRefusedWhereItMustBe) {
   EXPECT_THAT(Judge(std::nullopt), Trusted());
 }
 
+TEST_F(ClockJudge, CountersMayPassTheirEnd) {
+  clock().max_resets = 1;
+  before_.reset_count = 0xffffffff;
+  forger_.attest.clockInfo.resetCount = 0;
+  EXPECT_THAT(Judge(before_), Trusted());
+  before_.reset_count = 0;
+  forger_.attest.clockInfo.resetCount = 0xffffffff;
+  EXPECT_THAT(Judge(before_), Untrusted("EVIDENCE_FROM_EARLIER_BOOT"));
+  forger_.attest.clockInfo.resetCount = 0;
+  before_.restart_count = 0xffffffff;
+  forger_.attest.clockInfo.restartCount = 0;
+  EXPECT_THAT(Judge(before_), Trusted());
+}
+
 TEST_F(ClockJudge, AsManyResetsAsThePolicyAllows) {
   forger_.attest.clockInfo.resetCount += 2;
   EXPECT_THAT(Judge(before_), Trusted());
