@@ -26,7 +26,7 @@ struct ImaEntry {
   std::string_view
       template_name;  // "ima-ng"; of a template without a name: its fields, "d-ng|n-ng"
   ByteView template_data;
-  ByteView bytes;  // all of the entry, as it came
+  ByteView bytes = {};  // all of the entry, as it came
 
   // The kernel could not say what was read: the file was open for writing meanwhile.
   bool IsViolation() const;

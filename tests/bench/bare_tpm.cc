@@ -2,6 +2,7 @@
 
 #include <tss2/tss2_tctildr.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "bench/process.h"
@@ -88,6 +89,16 @@ void BareTpm::Quote() {
         "TPM2_Quote");
   Esys_Free(quoted);
   Esys_Free(signature);
+}
+
+void BareTpm::ExtendPcr10(ByteView sha256) {
+  TPML_DIGEST_VALUES digests = {};
+  digests.count = 1;
+  digests.digests[0].hashAlg = TPM2_ALG_SHA256;
+  std::ranges::copy(sha256, digests.digests[0].digest.sha256);
+  Check(
+      Esys_PCR_Extend(esys_, ESYS_TR_PCR10, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &digests),
+      "TPM2_PCR_Extend");
 }
 
 }  // namespace seaworthy::bench

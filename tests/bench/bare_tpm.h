@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "seaworthy/bytes.h"
+
 namespace seaworthy::bench {
 
 // Ends the program when the TPM does not do as told: a benchmark has nothing to fall back on.
@@ -19,6 +21,8 @@ class BareTpm {
   void Sign();
   // TPM2_Quote over the 24 PCRs of the SHA-256 bank by a restricted P-256 key.
   void Quote();
+  // TPM2_PCR_Extend of the SHA-256 bank.
+  void ExtendPcr10(ByteView sha256);
 
  private:
   ESYS_TR MakeKey(bool restricted);

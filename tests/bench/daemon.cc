@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "bench/process.h"
+#include "seaworthy/verify.h"
 
 namespace seaworthy::bench {
 namespace {
@@ -44,6 +45,8 @@ Daemon::Daemon(std::string program, const std::string& tcti)
          << "[tpm]\ntcti = \"" << tcti << "\"\n"
          << "[local]\nadmin_socket = \"" << root_ / "admin/s" << "\"\n"
          << "read_socket = \"" << root_ / "read/s" << "\"\nread_group = \"\"\n"
+         << "[attestation]\nboot_log = \"" << boot_log() << "\"\nima_list = \"" << ima_list()
+         << "\"\n"
          << "[audit]\nfile = \"" << root_ / "audit.jsonl" << "\"\n";
 }
 
@@ -126,6 +129,27 @@ void Daemon::Quote() {
   request.set_nonce(std::string(32, '\0'));
   v1::QuoteResponse response;
   Check(attestation_->Quote(&context, request, &response), "Quote");
+}
+
+std::uint32_t Daemon::Attest(std::uint64_t ima_first, std::uint32_t reset_count) {
+  grpc::ClientContext context;
+  v1::AttestRequest request;
+  const Bytes nonce(32);
+  request.set_nonce(std::string(AsText(nonce)));
+  request.set_ima_first(ima_first);
+  request.set_reset_count(reset_count);
+  const auto parts = attestation_->Attest(&context, request);
+  v1::Evidence first;
+  v1::Evidence part;
+  if (!parts->Read(&first)) Check(parts->Finish(), "Attest");
+  while (parts->Read(&part)) {
+  }
+  Check(parts->Finish(), "Attest");
+  if (first.ima_first() != ima_first || first.ima_list().empty()) Give("not the list asked for");
+  if (reset_count != 0) return reset_count;
+  const auto evidence = Must(verify::ParseEvidence(AsBytes(first.SerializeAsString())), "parsing");
+  const Bytes name = Must(verify::NameOf(evidence.ak_public), "naming the attestation key");
+  return verify::VerifyQuote(evidence, nonce, {name}).clock.reset_count;
 }
 
 void Daemon::CheckHealth() {

@@ -29,10 +29,16 @@ class Daemon {
 
   double ResidentMib() const;
 
+  // What it takes for the firmware's and the kernel's; not there unless somebody writes them.
+  std::string boot_log() const { return root_ / "boot_log"; }
+  std::string ima_list() const { return root_ / "ima_list"; }
+
   // Calls over the admin socket; the key is made when it is not there.
   void CreateKey(const std::string& name);
   void Sign(const std::string& name);
   void Quote();
+  // Evidence with the IMA list from an entry of that boot on; the boot that it is of.
+  std::uint32_t Attest(std::uint64_t ima_first, std::uint32_t reset_count);
   // The least that a gRPC call over the socket can cost: it asks for nothing.
   void CheckHealth();
 

@@ -12,6 +12,7 @@
 #include <functional>
 #include <string_view>
 
+#include "bench/attesting.h"
 #include "bench/bare_tpm.h"
 #include "bench/daemon.h"
 #include "bench/handshakes.h"
@@ -31,6 +32,7 @@ constexpr int kStarts = 30;
 constexpr int kProcesses = 30;
 constexpr int kLists = 5;
 constexpr int kVerdicts = 2'000;
+constexpr int kEntriesOfALongList = 100'000;
 // Long enough for what the last calls left behind to be put away.
 constexpr int kIdleMs = 2'000;
 
@@ -105,6 +107,30 @@ class VerifierFigures {
                            [this] { evmctl_lists_.push_back(verifying_.ReplayByEvmctl()); }}};
   const InTurns verify_{
       "verify", kVerdicts, {[this] { quotes_.push_back(verifying_.JudgeQuote()); }}};
+};
+
+// Has evidence measured, beside the bare quote that is in it.
+class EvidenceFigures {
+ public:
+  explicit EvidenceFigures(const std::string& program)
+      : few_(program, Attesting::kNew), many_(program, kEntriesOfALongList) {}
+
+  void AddTo(std::vector<Figure>& figures) const {
+    figures.insert(
+        figures.end(),
+        {{"evidence_added_ms", evidence_.median(0) - evidence_.median(2), "ms", 1.0},
+         {"evidence_incremental_added_ms", evidence_.median(1) - evidence_.median(0), "ms", 2.0},
+         {"evidence_rpc_ms", evidence_.median(0), "ms", {}}});
+  }
+
+ private:
+  Attesting few_, many_;
+  const testing::SwTpm tpm_;
+  BareTpm bare_{tpm_.tcti()};
+  const InTurns evidence_{
+      "evidence",
+      kCalls,
+      {[this] { few_.Attest(); }, [this] { many_.Attest(); }, [this] { bare_.Quote(); }}};
 };
 
 double IdleResidentMib(const Daemon& daemon) {
@@ -188,7 +214,9 @@ int Main(int argc, char** argv) {
   }
   if (program.empty() || json.empty()) Give("usage: --daemon=PROGRAM --json=FILE");
   const VerifierFigures verifier;
+  const EvidenceFigures evidence(program);
   std::vector<Figure> figures = Measure(program);
+  evidence.AddTo(figures);
   verifier.AddTo(figures);
   PrintTable(figures);
   WriteJson(figures, json);

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "bench/process.h"
-#include "verify/little_endian.h"
+#include "support/ima_entry.h"
 
 namespace seaworthy::bench {
 namespace {
@@ -65,11 +65,6 @@ std::string PathOf(int file) {
   return path;
 }
 
-void AppendField(ByteView content, Bytes& out) {
-  verify::AppendLittleEndian32(static_cast<std::uint32_t>(content.size()), out);
-  out.insert(out.end(), content.begin(), content.end());
-}
-
 // The binary list of the template ima-ng as it's written, and PCR 10 after it.
 class ImaListWriter {
  public:
@@ -78,24 +73,10 @@ class ImaListWriter {
   }
 
   void Add(const std::string& path, ByteView digest) {
-    Bytes labelled = {'s', 'h', 'a', '2', '5', '6', ':', 0};
-    labelled.insert(labelled.end(), digest.begin(), digest.end());
-    Bytes data;
-    AppendField(labelled, data);
-    AppendField({reinterpret_cast<const std::uint8_t*>(path.c_str()), path.size() + 1}, data);
-    verify::ImaEntry entry{.number = number_++,
-                           .pcr = verify::kImaPcr,
-                           .template_digest = {},
-                           .template_name = "ima-ng",
-                           .template_data = data};
-    const auto sha1 = verify::ImaTemplateSha1(entry);
-    entry.template_digest = sha1;
-    replay_.Extend(entry, sha1);
-    Bytes bytes;
-    verify::AppendLittleEndian32(entry.pcr, bytes);
-    bytes.insert(bytes.end(), sha1.begin(), sha1.end());
-    AppendField(AsBytes(entry.template_name), bytes);
-    AppendField(data, bytes);
+    const Bytes bytes = testing::MakeImaNgEntry(path, digest);
+    reader_.Add(bytes);
+    const verify::ImaEntry entry = *Must(reader_.Next(), "reading an entry");
+    replay_.Extend(entry, verify::ImaTemplateSha1(entry));
     file_ << AsText(bytes);
   }
 
@@ -108,7 +89,7 @@ class ImaListWriter {
  private:
   std::ofstream file_;
   verify::ImaReplay replay_ = Must(verify::ImaReplay::Start(TPM2_ALG_SHA256), "starting a replay");
-  std::uint64_t number_ = 0;
+  verify::ImaListReader reader_;
 };
 
 // PCRs 0 to 7: what they are does not matter.
