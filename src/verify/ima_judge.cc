@@ -246,6 +246,13 @@ void ImaJudge::Finish(Report& report) {
     report.Failed("IMA_MORE_FINDINGS", "The IMA list has " + std::to_string(untold_) +
                                            " more entries of which there would be such to say.");
   }
+  if (!at_quote_ && entries_ == 0 && reader_.rest() == 0) {
+    report.Add({.code = "IMA_LIST_MISSING",
+                .sentence = "The quoted PCR 10 says that something was measured, and no IMA list "
+                            "came that tells what.",
+                .pcr = kImaPcr});
+    return;
+  }
   if (!at_quote_) {
     const Bank& bank = banks_.front();
     report.Add({.code = "IMA_LIST_MISMATCH",

@@ -33,6 +33,24 @@ class EvidenceTest : public ::testing::Test {
     Boot();
   }
 
+  Attestation::Options Options() {
+    return {.state_dir = root_.path().string(),
+            .ak_algorithm = tpm::KeyAlgorithm::kEcP256,
+            .boot_log = boot_log_,
+            .ima_list = list_,
+            .certify = [this](Deadline deadline, const std::string& name,
+                              ByteView nonce) -> Result<verify::KeyCertification> {
+              if (name != "tls") return Fail(Code::kNotFound, "KEY_NOT_FOUND", name);
+              if (!key_) {
+                Result<tpm::WrappedKey> made = broker_->Run(
+                    deadline, [](tpm::Context& context) { return tpm::CreateKey(context, {}); });
+                if (!made.ok()) return made.status();
+                key_ = *std::move(made);
+              }
+              return attestation_->CertifyKey(deadline, *key_, nonce);
+            }};
+  }
+
   // The node starts, with an empty list and all zeros in its PCRs.
   void Boot() {
     std::ofstream(list_, std::ios::trunc);
@@ -41,12 +59,7 @@ class EvidenceTest : public ::testing::Test {
     attestation_.reset();
     broker_ = std::make_unique<tpm::Broker>(tpm::Broker::Options{
         .tcti = swtpm_.tcti(), .state_dir = root_.path().string(), .on_change = {}});
-    attestation_ = std::make_unique<Attestation>(
-        *broker_, events_,
-        Attestation::Options{.state_dir = root_.path().string(),
-                             .ak_algorithm = tpm::KeyAlgorithm::kEcP256,
-                             .boot_log = boot_log_,
-                             .ima_list = list_});
+    attestation_ = std::make_unique<Attestation>(*broker_, events_, Options());
     ASSERT_THAT(attestation_->Start(), IsOk());
     // Of PCRs that are all zeros, as the kernel makes the first entry of each list.
     Bytes zeros(10 * 32);
@@ -135,6 +148,7 @@ class EvidenceTest : public ::testing::Test {
   const std::string boot_log_ = root_ / "boot_log";
   std::unique_ptr<tpm::Broker> broker_;
   std::unique_ptr<Attestation> attestation_;
+  std::optional<tpm::WrappedKey> key_;  // "tls", when it was certified
   const Bytes nonce_ = Bytes(32, 0x11);
   verify::Policy policy_;  // allows what was measured
   verify::Evidence evidence_;
@@ -233,6 +247,30 @@ TEST_F(EvidenceTest, SendsAListThatDoesNotFitTheQuote) {
   }
 }
 
+TEST_F(EvidenceTest, EntriesOfOtherPcrsAreInTheList) {
+  Bytes entry = MakeImaNgEntry("/usr/bin/a", Bytes(32, 1));
+  entry[0] = 11;
+  List(entry);
+  Measure("/usr/bin/b", Bytes(32, 2));
+  EXPECT_THAT(Failures(Round().verdict), ElementsAre("IMA_OTHER_PCR"));
+  EXPECT_EQ(evidence_.ima_list, *ReadFile(list_, 1 << 20));
+}
+
+// M-54.
+TEST_F(EvidenceTest, CertifiesKeysOverTheSameNonce) {
+  Attestation::AttestRequest request{.nonce = nonce_, .selections = kAll, .keys = {"tls"}};
+  ASSERT_THAT(Attest(request), IsOk());
+  const verify::Judgement judgement = verify::Verifier::Create({}).value().Verify(
+      evidence_, nonce_, {attestation_->AttestationKey(Soon())->name});
+  EXPECT_THAT(Failures(judgement.verdict), ElementsAre());
+  ASSERT_EQ(judgement.verdict.keys.size(), 1U);
+  EXPECT_EQ(judgement.verdict.keys[0].name, tpm::ReadPublicKey(*key_)->name);
+  request.keys = {"tls", "nobody"};
+  EXPECT_THAT(Attest(request), Fails(Code::kNotFound, "KEY_NOT_FOUND"));
+  request.keys.assign(verify::kMaxKeys + 1, "tls");
+  EXPECT_THAT(Attest(request), Fails(Code::kInvalidArgument, "TOO_MANY_KEYS"));
+}
+
 TEST_F(EvidenceTest, SendsALongListInParts) {
   const std::string folder(4'000, 'd');
   for (int i = 0; i < 900; ++i) {
@@ -269,13 +307,8 @@ TEST_F(EvidenceTest, SendsNoLogThatIsNotThereAndNoListWithoutItsPcr) {
   EXPECT_FALSE(evidence_.boot_log.empty());
   std::filesystem::remove(list_);
   std::filesystem::remove(boot_log_);
-  attestation_ =
-      std::make_unique<Attestation>(*broker_, events_,
-                                    Attestation::Options{.state_dir = root_.path().string(),
-                                                         .ak_algorithm = tpm::KeyAlgorithm::kEcP256,
-                                                         .boot_log = boot_log_,
-                                                         .ima_list = list_});
-  EXPECT_THAT(Failures(Round().verdict), ElementsAre("IMA_LIST_MISMATCH"));
+  attestation_ = std::make_unique<Attestation>(*broker_, events_, Options());
+  EXPECT_THAT(Failures(Round().verdict), ElementsAre("IMA_LIST_MISSING"));
   EXPECT_EQ(parts_.size(), 1U);
   EXPECT_TRUE(evidence_.boot_log.empty());
 }
