@@ -61,7 +61,7 @@ TEST_F(Evidence, ComesInPartsThatGrpcTakesByDefault) {
   EXPECT_THAT(Outcomes(), ElementsAre(""));
 }
 
-// M-61: who asks and does not read holds no thread for longer than a call may take.
+// M-56: who asks and does not read holds no thread for longer than a call may take.
 TEST_F(Evidence, AClientThatDoesNotReadIsCutOff) {
   WriteList(std::size_t{32} << 20);
   config_.limits.default_deadline = milliseconds(1'000);

@@ -27,6 +27,7 @@ class Boot:
 
     firmware: str = "bios"  # "bios"; "uefi"; "secureboot": a signed kernel, checked
     signed: bool = True  # with "secureboot": whether the kernel is signed
+    beside: bool = False  # with UEFI: the kernel comes from the machine, past what firmware checks
     selinux: bool = False  # enforcing
     tpm: bool = True
     arguments: str = ""  # more for the kernel
@@ -256,18 +257,19 @@ class Node:
         if boot.firmware == "bios":
             return ["-kernel", str(self.kit.kernel), "-initrd", str(initrd), "-append", arguments]
         secure = boot.firmware == "secureboot"
-        variables = self.folder / "variables.fd"
+        variables = self.folder / f"variables-{boot.firmware}.fd"
         if not variables.exists():
-            name = "OVMF_VARS_4M.snakeoil.fd" if secure else "OVMF_VARS_4M.fd"
-            shutil.copy(OVMF / name, variables)
-        write_esp(self.folder / "esp.img", self.kit.kernel, initrd, arguments,
-                  secure and boot.signed)
+            shutil.copy(OVMF / ("OVMF_VARS_4M.snakeoil.fd" if secure else "OVMF_VARS_4M.fd"), variables)
         code = OVMF / ("OVMF_CODE_4M.secboot.fd" if secure else "OVMF_CODE_4M.fd")
         flash = "if=pflash,format=raw"
-        return ["-drive", f"{flash},unit=0,readonly=on,file={code}",
-                "-drive", f"{flash},unit=1,file={variables}",
-                "-global", f"driver=cfi.pflash01,property=secure,value={'on' if secure else 'off'}",
-                "-drive", f"if=none,id=esp,format=raw,file={self.folder / 'esp.img'}",
+        command = ["-drive", f"{flash},unit=0,readonly=on,file={code}",
+                   "-drive", f"{flash},unit=1,file={variables}",
+                   "-global", f"driver=cfi.pflash01,property=secure,value={'on' if secure else 'off'}"]
+        if boot.beside:
+            return [*command, "-kernel", str(self.kit.kernel), "-initrd", str(initrd), "-append",
+                    arguments]
+        write_esp(self.folder / "esp.img", self.kit.kernel, initrd, arguments, secure and boot.signed)
+        return [*command, "-drive", f"if=none,id=esp,format=raw,file={self.folder / 'esp.img'}",
                 "-device", "virtio-blk-pci,drive=esp,serial=esp,bootindex=0"]
 
     def _initrd(self, boot):

@@ -14,6 +14,9 @@ def replaced(node, state):
     node.fails("seaworthyctl health", code=1)
     node.fails("seaworthyctl key sign owned --file /etc/hostname", "TPM_REPLACED", "srk.name", code=4)
     node.fails("seaworthyctl key create another", "TPM_REPLACED", code=4)
+    # The node can neither be enrolled nor speak for the one whose disk it has.
+    node.fails("seaworthyctl enrol offer --out /root/offer", "TPM_REPLACED", code=4)
+    node.fails(f"seaworthyctl attest --nonce {'55' * 32} --out /root/evidence", "TPM_REPLACED", code=4)
     assert node.sh(STATE) == state
 
 

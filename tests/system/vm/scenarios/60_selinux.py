@@ -2,11 +2,11 @@
 
 import re
 
+from rig.backend import REMOTE, Backend
 from rig.node import Boot
 from rig.outside import Ca
 
 BOOT = Boot(selinux=True)
-BACKEND = "URI:spiffe://rig/backend"
 CONFIG = "/etc/seaworthy/seaworthyd.toml"
 AUDIT = "/var/log/seaworthy/audit.jsonl"
 # A shell that enters the daemon's domain as the daemon does: by the label of its file. It works
@@ -58,6 +58,11 @@ def case_local_work(node):
     node.sh("seaworthyctl ak --out /root/ak.pem")
     node.sh(f"seaworthyctl quote --nonce {nonce} --out /root/evidence")
     node.sh(f"seaworthyctl verify --evidence /root/evidence --nonce {nonce} --ak /root/ak.pem")
+    # The logs that the kernel keeps.
+    node.sh(f"seaworthyctl attest --nonce {nonce} --export-dir /root/logs\n"
+            "cmp /root/logs/binary_bios_measurements "
+            "/sys/kernel/security/tpm0/binary_bios_measurements\n"
+            "test -s /root/logs/binary_runtime_measurements")
     node.sh(f"mv {AUDIT} {AUDIT}.1 && systemctl reload seaworthyd")
     node.until(f"test -e {AUDIT}")
     # The directories of the sockets went with the service; it makes them anew.
@@ -71,25 +76,12 @@ def case_local_work(node):
 
 def case_remote_work(node):
     """the remote API answers on 8443, and no other port may be listened on"""
-    ca = Ca()
-    # Early: the node's clock may be a moment behind ours.
-    certificate, key = ca.client(BACKEND)
-    node.write("/etc/seaworthy/clients.pem", ca.pem())
     node.sh(f"cp {CONFIG} /root/shipped.toml")
-    remote = (f'[remote]\nlisten = "0.0.0.0:8443"\nclient_ca = "/etc/seaworthy/clients.pem"\n'
-              f'server_names = ["node"]\n[[remote.role]]\nsan = "{BACKEND}"\nrole = "ATTESTER"\n')
-    node.write(CONFIG, remote)
-    node.sh("seaworthyd --check && systemctl restart seaworthyd")
-    csr = node.until("seaworthyctl key csr remote-api --subject CN=node --dns node")
-    node.write("/root/chain.pem", ca.sign(csr))
-    node.until("seaworthyctl key install remote-api --chain /root/chain.pem")
-    node.until("seaworthyctl health")
-    status = node.outside.ask("--address", f"127.0.0.1:{node.port}", "--server-name", "node",
-                              "--ca", ca.certificate, "--cert", certificate, "--key", key,
-                              "status")
+    backend = Backend(node)
+    status = node.outside.ask(*backend.remote, "status")
     assert status["caller_role"] == "ATTESTER", status
     assert not denials(node), denials(node)
-    node.write(CONFIG, remote.replace("8443", "9999"))
+    node.write(CONFIG, REMOTE.replace("8443", "9999"))
     node.sh("systemctl restart seaworthyd")
     node.until("seaworthyctl status | grep -E 'remote +.*Permission denied'")
     assert "{ name_bind }" in denials(node), denials(node)

@@ -2,10 +2,15 @@
 
 import re
 
+from rig.backend import Backend
 from rig.node import Boot
 
 BOOT = Boot(firmware="secureboot", disks=(64,),
             early=(("/etc/ima/ima-policy", "measure func=BPRM_CHECK mask=MAY_EXEC\n"),))
+# Those that stay over a boot: the firmware notes its boot order in PCR 1.
+PCRS = "0,2-4,7"
+
+backend = None
 
 
 def case_signed_kernel(node):
@@ -28,6 +33,60 @@ def case_measured(node):
     # Not in the policy that the kernel itself has under Secure Boot.
     node.sh("cp /bin/true /root/run; /root/run; grep -q ' /root/run' "
             "/sys/kernel/security/ima/ascii_runtime_measurements")
+
+
+def case_judged(node):
+    """a backend trusts the node by its boot log: Secure Boot on, and what was started checked by it"""
+    global backend
+    backend = Backend(node)
+    backend.enrol()
+    backend.learn(PCRS)
+
+    def by_the_boot_alone(policy):
+        assert policy["boot"]["secure_boot"] and policy["boot"]["verified_boot"], policy["boot"]
+        policy["ima"]["unlisted"] = "tell"
+
+    backend.edit(by_the_boot_alone)
+    backend.trusts()
+
+
+def case_off(node):
+    """Secure Boot off, and another kernel, are named; UEFI without it has a policy of its own"""
+    node.reboot(firmware="uefi", beside=True)
+    node.until("seaworthyctl health")
+    backend.distrusts(
+        ("PCR_UNEXPECTED", '"pcr": 7'), ("SECURE_BOOT_OFF", ""), ("VERIFIED_BOOT_OFF", ""),
+        ("BOOT_IMAGE_UNEXPECTED", ""), ("BOOT_AUTHORITY_NOT_PROVEN", ""))
+    backend.learned = backend.policy.read_text()
+    backend.learn(PCRS)
+    backend.trusts()
+
+
+def case_another_command_line(node):
+    """another command line of the kernel is named"""
+    line = node.sh("cat /proc/cmdline")
+
+    def by_the_command_line_alone(policy):
+        policy["pcrs"] = {}
+        policy["boot"]["images"] = []
+        policy["boot"]["command_lines"] = [line]
+        policy["ima"]["unlisted"] = "tell"
+
+    backend.edit(by_the_command_line_alone)
+    backend.trusts()
+    node.reboot(arguments="another=1")
+    node.until("seaworthyctl health")
+    backend.distrusts(("BOOT_COMMAND_LINE_UNEXPECTED", ""))
+
+
+def case_kernel_beside(node):
+    """Secure Boot is on, but the kernel came past it: no verified boot"""
+    node.reboot(firmware="secureboot", arguments="")
+    node.until("seaworthyctl health")
+    assert "on in the firmware" in node.sh("seaworthyctl status")
+    backend.policy.write_text(backend.learned)
+    backend.distrusts(("VERIFIED_BOOT_OFF", "the kernel was loaded beside the firmware"),
+                      ("PCR_UNEXPECTED", '"pcr": 4'), ("BOOT_AUTHORITY_NOT_PROVEN", ""))
 
 
 def case_unsigned_kernel(node):
