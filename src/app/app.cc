@@ -86,6 +86,7 @@ Status App::MakeParts() {
 void App::StartModules() {
   modules_.push_back({attestation_, "seaworthy.v1.AttestationService", {}});
   modules_.push_back({*keys_, "seaworthy.v1.KeyService", {}});
+  modules_.push_back({integrity_, "seaworthy.v1.IntegrityService", {}});
   for (Listed& listed : modules_) {
     listed.started = listed.module.Start();
     if (listed.started.ok()) continue;

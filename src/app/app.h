@@ -14,6 +14,7 @@
 #include "node_service.h"
 #include "remote_listener.h"
 #include "seaworthy/modules/attestation.h"
+#include "seaworthy/modules/integrity.h"
 #include "seaworthy/modules/keys.h"
 #include "seaworthy/rpc/audit.h"
 #include "seaworthy/tls/key_provider.h"
@@ -76,6 +77,7 @@ class App {
   NodeView node_;
   std::unique_ptr<tls::KeyProvider> provider_;
   attestation::Attestation attestation_;
+  integrity::Integrity integrity_;
   std::unique_ptr<keys::Keys> keys_;
   std::vector<Listed> modules_;
   std::unique_ptr<RemoteListener> remote_;

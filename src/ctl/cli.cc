@@ -118,6 +118,7 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandLine& line) {
   AddEnrolCommands(*app, line);
   AddVerifyCommands(*app, line);
   AddPolicyCommands(*app, line);
+  AddIntegrityCommands(*app, line);
   AddCompletionCommand(*app, line);
   LetGlobalsFollow(*app);
   app->footer(

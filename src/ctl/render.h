@@ -5,6 +5,7 @@
 
 #include "ctl/text.h"
 #include "seaworthy/v1/attestation.pb.h"
+#include "seaworthy/v1/integrity.pb.h"
 #include "seaworthy/v1/key.pb.h"
 #include "seaworthy/v1/node.pb.h"
 #include "seaworthy/verify.h"
@@ -25,6 +26,8 @@ std::string RenderEndorsement(const v1::Endorsement& endorsement);
 std::string RenderQuote(const v1::Evidence& evidence);
 // What came, without the values.
 std::string RenderEvidence(const v1::Evidence& evidence);
+
+std::string RenderIntegrityState(const v1::IntegrityState& state, const Style& style);
 
 // A line for each check and, last, "trusted" or "NOT trusted: " and the codes that failed.
 std::string RenderVerdict(const verify::Verdict& verdict, const Style& style);

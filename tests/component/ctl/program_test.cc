@@ -140,6 +140,14 @@ TEST_F(ProgramTest, CertificationTiesARequestToTheTpm) {
   EXPECT_EQ(verify(kOtherNonce, File("certified.csr")).exit, 1);
 }
 
+TEST_F(ProgramTest, TellsWhatTheKernelsIntegrityIs) {
+  const Ran text = Ctl({"integrity", "state"});
+  EXPECT_EQ(text.exit, 0) << text.err;
+  EXPECT_THAT(text.out, ContainsRegex("evm-hmac +(yes|no): "));
+  EXPECT_EQ(node_->Json({"integrity", "state"})["features"].size(), 5U);
+  EXPECT_EQ(node_->Ctl({"integrity", "state"}, "read/s").exit, 0);
+}
+
 TEST_F(ProgramTest, EvidenceCarriesTheLogsThatAreThere) {
   const Words attest = {"attest", "--nonce", kNonce, "--out", File("evidence")};
   std::ofstream(File("boot_log")) << "a boot log";

@@ -27,7 +27,7 @@ struct Method {
 std::vector<Method> AllMethods() {
   std::vector<Method> methods;
   const auto& pool = *google::protobuf::DescriptorPool::generated_pool();
-  for (const char* name : {"NodeService", "KeyService", "AttestationService"}) {
+  for (const char* name : {"NodeService", "KeyService", "AttestationService", "IntegrityService"}) {
     const auto* service = pool.FindServiceByName(std::string("seaworthy.v1.") + name);
     for (int i = 0; i < service->method_count(); ++i) {
       const auto* method = service->method(i);
