@@ -30,6 +30,7 @@ for name in "$@"; do
   if test -d "$seeds/$name"; then corpora+=("$seeds/$name"); fi
   # What we ship is the best seed there is.
   if test "$name" = app_config; then corpora+=("$root/policies"); fi
+  if test "$name" = integrity_ima_policy; then corpora+=("$root/tests/data/ima_policies"); fi
   if "$build/bin/${name}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$work/findings/" -print_final_stats=1 "${corpora[@]}" >"$work/log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")

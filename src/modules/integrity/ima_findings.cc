@@ -56,44 +56,43 @@ bool Covers(const std::vector<std::string>& wide, const std::vector<std::string>
   return wide.empty() || (!narrow.empty() && std::ranges::all_of(narrow, in_wide));
 }
 
-// Something that a rule asks for, or that follows from it, and that rules which catch it can ask
-// for.
+// Something that follows from a rule's conditions, and that a rule which catches it can ask for.
 struct Facet {
   unsigned bit;
-  bool own;  // asked for by the rule itself
   std::string value;
 };
 
 void AddIdFacets(const std::optional<ImaId>& id, unsigned place, std::vector<Facet>& facets) {
   if (!id) return;
-  const bool equal = id->compare == ImaId::Compare::kEqual;
   const std::string effective = id->effective ? "e" : "";
-  if (equal) facets.push_back({1U << place, true, effective + std::to_string(id->id)});
-  // Which range is for Catches to look at.
-  facets.push_back({1U << (place + 1), !equal, effective});
+  if (id->compare == ImaId::Compare::kEqual) {
+    facets.push_back({1U << place, effective + std::to_string(id->id)});
+  }
+  // Which range is for Catches to look at; one id can be in a range that another rule asks for.
+  facets.push_back({1U << (place + 1), effective});
 }
 
 std::vector<Facet> FacetsOf(const ImaRule& rule) {
   std::vector<Facet> facets;
-  if (rule.func) facets.push_back({1U << 0, true, std::string(WordFor(kFuncs, *rule.func))});
+  if (rule.func) facets.push_back({1U << 0, std::string(WordFor(kFuncs, *rule.func))});
   if (HasNoFile(rule.func)) return facets;
-  if (rule.mask) facets.push_back({1U << 1, true, std::to_string(rule.mask->bit)});
-  if (rule.fsmagic) facets.push_back({1U << 2, true, std::to_string(*rule.fsmagic)});
+  if (rule.mask) facets.push_back({1U << 1, std::to_string(rule.mask->bit)});
+  if (rule.fsmagic) facets.push_back({1U << 2, std::to_string(*rule.fsmagic)});
   if (rule.fsuuid) {
-    facets.push_back({1U << 3, true, std::string(rule.fsuuid->begin(), rule.fsuuid->end())});
+    facets.push_back({1U << 3, std::string(rule.fsuuid->begin(), rule.fsuuid->end())});
   }
-  if (!rule.fsname.empty()) facets.push_back({1U << 4, true, rule.fsname});
+  if (!rule.fsname.empty()) facets.push_back({1U << 4, rule.fsname});
   AddIdFacets(rule.uid, 5, facets);
   AddIdFacets(rule.gid, 7, facets);
   AddIdFacets(rule.fowner, 9, facets);
   AddIdFacets(rule.fgroup, 11, facets);
   for (const auto& [label, value] : rule.labels) {
-    facets.push_back({1U << (13 + static_cast<unsigned>(label)), true, value});
+    facets.push_back({1U << (13 + static_cast<unsigned>(label)), value});
   }
   return facets;
 }
 
-// The earlier rules of a kind, by which facets they ask for (their shape) and what these are. With
+// The earlier rules of a kind, by which facets they have (their shape) and what these are. With
 // as many rules as a policy may have, comparing each with each would take hours.
 class EarlierRules {
  public:
@@ -101,13 +100,9 @@ class EarlierRules {
   const ImaRule* FindAndAdd(const ImaRule& rule) {
     const std::vector<Facet> facets = FacetsOf(rule);
     unsigned shape = 0;
-    unsigned all = 0;
-    for (const Facet& facet : facets) {
-      all |= facet.bit;
-      if (facet.own) shape |= facet.bit;
-    }
+    for (const Facet& facet : facets) shape |= facet.bit;
     for (const unsigned earlier_shape : shapes_) {
-      if ((earlier_shape & ~all) != 0) continue;
+      if ((earlier_shape & ~shape) != 0) continue;
       const auto found = rules_.find(Key(earlier_shape, facets));
       if (found == rules_.end()) continue;
       for (const ImaRule* earlier : found->second) {

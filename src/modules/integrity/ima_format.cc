@@ -15,8 +15,9 @@ std::string Base16(std::uint64_t number) {
 }
 
 std::string UuidText(const FsUuid& uuid) {
+  constexpr std::size_t kHyphens[] = {8, 13, 18, 23};
   std::string text = Hex(uuid);
-  for (const std::size_t place : {8, 13, 18, 23}) text.insert(place, "-");
+  for (const std::size_t place : kHyphens) text.insert(place, "-");
   return text;
 }
 
