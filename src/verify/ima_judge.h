@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "seaworthy/ima_list.h"
+#include "seaworthy/ima_signature.h"
 #include "seaworthy/policy.h"
 #include "seaworthy/verifier.h"
 #include "verify/ima_file_table.h"
-#include "verify/ima_signature.h"
 #include "verify/report.h"
 
 namespace seaworthy::verify {

@@ -1,4 +1,4 @@
-#include "verify/ima_signature.h"
+#include "seaworthy/ima_signature.h"
 
 #include <openssl/pem.h>
 #include <openssl/sha.h>
@@ -6,28 +6,36 @@
 #include <tss2/tss2_tpm2_types.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 #include "seaworthy/status_macros.h"
 #include "verify/digest.h"
 #include "verify/short_digest.h"
+#include "verify/signature.h"
 
 namespace seaworthy::verify {
 namespace {
 
-// security.ima (security/integrity/integrity.h): type, version, hash, key id and size big-endian.
+// Type, version, hash, key id and size; the last two are big-endian.
 constexpr std::size_t kHeader = 9;
-constexpr std::uint8_t kDigestSignature = 0x03;  // EVM_IMA_XATTR_DIGSIG
-constexpr std::uint8_t kVeritySignature = 0x06;  // IMA_VERITY_DIGSIG
 constexpr std::size_t kMaxSignature = 1024;
 
-// enum hash_algo of the kernel; SHA-1 and older are not taken.
-struct Hash {
-  std::uint8_t id;
-  std::string_view name;
-  std::uint16_t tpm;
-};
-constexpr Hash kHashes[] = {
-    {4, "sha256", TPM2_ALG_SHA256}, {5, "sha384", TPM2_ALG_SHA384}, {6, "sha512", TPM2_ALG_SHA512}};
+constexpr ImaHash kHashes[] = {ImaHash::kSha256, ImaHash::kSha384, ImaHash::kSha512};
+constexpr ImaSignature::Type kTypes[] = {
+    ImaSignature::Type::kDigest, ImaSignature::Type::kPortableEvm, ImaSignature::Type::kVerity};
+
+std::uint16_t TpmHash(ImaHash hash) {
+  switch (hash) {
+    case ImaHash::kSha256:
+      return TPM2_ALG_SHA256;
+    case ImaHash::kSha384:
+      return TPM2_ALG_SHA384;
+    case ImaHash::kSha512:
+      return TPM2_ALG_SHA512;
+  }
+  std::abort();  // there is no other
+}
 
 Status Bad(std::string_view reason, std::string_view what) {
   return Fail(Code::kPermissionDenied, reason, what);
@@ -38,8 +46,7 @@ std::uint32_t BigEndian32(ByteView bytes) {
          static_cast<std::uint32_t>(bytes[2]) << 8 | static_cast<std::uint32_t>(bytes[3]);
 }
 
-// The last four bytes of the certificate's subject key identifier, or of the SHA-1 digest of the
-// public key where there is none: what evmctl and the kernel call a key.
+// What evmctl and the kernel call a key.
 std::uint32_t IdOf(X509* certificate, X509_PUBKEY* key) {
   if (certificate != nullptr) {
     if (const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(certificate);
@@ -57,10 +64,10 @@ std::uint32_t IdOf(X509* certificate, X509_PUBKEY* key) {
   return BigEndian32(ByteView(digest).last(4));
 }
 
-bool Verifies(EVP_PKEY* key, const Hash& hash, ByteView digest, ByteView signature) {
+bool Verifies(EVP_PKEY* key, ImaHash hash, ByteView digest, ByteView signature) {
   const PkeyContextPtr context(EVP_PKEY_CTX_new(key, nullptr));
   if (context == nullptr || EVP_PKEY_verify_init(context.get()) != 1 ||
-      EVP_PKEY_CTX_set_signature_md(context.get(), CollisionResistant(hash.tpm)) != 1) {
+      EVP_PKEY_CTX_set_signature_md(context.get(), CollisionResistant(TpmHash(hash))) != 1) {
     return false;
   }
   if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
@@ -71,57 +78,84 @@ bool Verifies(EVP_PKEY* key, const Hash& hash, ByteView digest, ByteView signatu
                          digest.size()) == 1;
 }
 
-struct FileSignature {
-  std::uint8_t type = 0;
-  std::uint8_t version = 0;
-  Hash hash = {};
-  std::uint32_t key_id = 0;
-  ByteView bytes;
-};
+}  // namespace
 
-Result<FileSignature> ParseFileSignature(ByteView xattr) {
-  if (xattr.empty()) return Bad("IMA_SIGNATURE_MISSING", "it is not signed");
-  if (xattr[0] != kDigestSignature && xattr[0] != kVeritySignature) {
-    return Bad("IMA_SIGNATURE_MISSING", "it has a hash in security.ima and no signature");
+std::string_view ToString(ImaHash hash) {
+  switch (hash) {
+    case ImaHash::kSha256:
+      return "sha256";
+    case ImaHash::kSha384:
+      return "sha384";
+    case ImaHash::kSha512:
+      return "sha512";
   }
-  if (xattr.size() < kHeader) return Bad("IMA_SIGNATURE_MALFORMED", "its signature is cut short");
-  FileSignature signature{.type = xattr[0],
-                          .version = xattr[1],
-                          .key_id = BigEndian32(xattr.subspan(3)),
-                          .bytes = xattr.subspan(kHeader)};
+  std::abort();  // there is no other
+}
+
+Result<Bytes> ImaDigest(ImaHash hash, const std::function<Result<ByteView>()>& next) {
+  const EVP_MD* md = CollisionResistant(TpmHash(hash));
+  const CPtr<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+  bool hashed = context != nullptr && EVP_DigestInit_ex(context.get(), md, nullptr) == 1;
+  while (hashed) {
+    ASSIGN_OR_RETURN(const ByteView part, next());
+    if (part.empty()) break;
+    hashed = EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1;
+  }
+  Bytes digest(DigestSize(TpmHash(hash)));
+  if (!hashed || EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
+    return Fail(Code::kInternal, "OPENSSL", "cannot make a digest by OpenSSL");
+  }
+  return digest;
+}
+
+Result<ImaSignature> ImaSignature::Parse(ByteView attribute) {
+  if (attribute.empty()) return Bad("IMA_SIGNATURE_MISSING", "it is not signed");
+  const auto* type = std::ranges::find(kTypes, Type{attribute[0]});
+  if (type == std::end(kTypes)) {
+    return Bad("IMA_SIGNATURE_MISSING", "it has a hash in its attribute and no signature");
+  }
+  if (attribute.size() < kHeader) {
+    return Bad("IMA_SIGNATURE_MALFORMED", "its signature is cut short");
+  }
+  ImaSignature signature{.type = *type,
+                         .version = attribute[1],
+                         .key_id = BigEndian32(attribute.subspan(3)),
+                         .bytes = attribute.subspan(kHeader)};
   if (signature.version != 2 && signature.version != 3) {
     return Bad("IMA_SIGNATURE_MALFORMED", "its signature has the format " +
                                               std::to_string(signature.version) + ", not 2 or 3");
   }
-  const auto* hash = std::ranges::find(kHashes, xattr[2], &Hash::id);
+  const auto* hash = std::ranges::find(kHashes, ImaHash{attribute[2]});
   if (hash == std::end(kHashes)) {
     return Bad("IMA_SIGNATURE_MALFORMED",
                "its signature is over a digest that is not sha256, sha384 or sha512");
   }
   signature.hash = *hash;
-  const std::size_t size = static_cast<std::size_t>(xattr[7] << 8 | xattr[8]);
+  const std::size_t size = static_cast<std::size_t>(attribute[7] << 8 | attribute[8]);
   if (size != signature.bytes.size() || size > kMaxSignature) {
     return Bad("IMA_SIGNATURE_MALFORMED", "its signature has not the size that it says");
   }
   return signature;
 }
 
-// What was signed: the file's digest itself; in format 3 the digest over a structure that says what
-// kind of digest it is (struct ima_file_id).
-Result<Bytes> SignedDigest(const FileSignature& signature, const ImaFields& fields) {
-  if (fields.hash != signature.hash.name) {
-    return Bad("IMA_SIGNATURE_INVALID", "the list has its " + std::string(fields.hash) +
-                                            " digest, the signature is over its " +
-                                            std::string(signature.hash.name));
+Bytes ImaSignature::Encode() const {
+  Bytes attribute = {static_cast<std::uint8_t>(type), version, static_cast<std::uint8_t>(hash)};
+  for (const int shift : {24, 16, 8, 0}) {
+    attribute.push_back(static_cast<std::uint8_t>(key_id >> shift & 0xff));
   }
-  if (signature.version == 2) return Bytes(fields.digest.begin(), fields.digest.end());
-  const std::uint8_t head[] = {signature.type, signature.hash.id};
-  Bytes digest(DigestSize(signature.hash.tpm));
-  ShortDigest(signature.hash.tpm, {head, fields.digest}, digest.data());
-  return digest;
+  attribute.push_back(static_cast<std::uint8_t>(bytes.size() >> 8));
+  attribute.push_back(static_cast<std::uint8_t>(bytes.size() & 0xff));
+  attribute.insert(attribute.end(), bytes.begin(), bytes.end());
+  return attribute;
 }
 
-}  // namespace
+Bytes ImaSignature::SignedDigest(ByteView digest) const {
+  if (version == 2) return {digest.begin(), digest.end()};
+  const std::uint8_t head[] = {static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(hash)};
+  Bytes over(DigestSize(TpmHash(hash)));
+  ShortDigest(TpmHash(hash), {head, digest}, over.data());
+  return over;
+}
 
 Result<ImaKeys> ImaKeys::Parse(const std::vector<std::string>& pems) {
   const QuietOpenssl quiet;
@@ -142,27 +176,52 @@ Result<ImaKeys> ImaKeys::Parse(const std::vector<std::string>& pems) {
           "key " + std::to_string(i + 1) + " is neither a certificate nor a public key in PEM");
     }
     const CPtr<X509_PUBKEY, X509_PUBKEY_free> owner(encoded);
-    keys.keys_.emplace(IdOf(certificate.get(), encoded), std::move(key));
+    keys.keys_.emplace(IdOf(certificate.get(), encoded),
+                       std::shared_ptr<EVP_PKEY>(key.release(), EVP_PKEY_free));
   }
   return keys;
 }
 
 Status ImaKeys::Check(const ImaFields& fields) const {
-  ASSIGN_OR_RETURN(const FileSignature signature, ParseFileSignature(fields.signature));
+  ASSIGN_OR_RETURN(const ImaSignature signature, ImaSignature::Parse(fields.signature));
+  if (signature.type == ImaSignature::Type::kPortableEvm) {
+    return Bad("IMA_SIGNATURE_MISSING", "it has EVM's signature where IMA's belongs");
+  }
+  if (fields.hash != ToString(signature.hash)) {
+    return Bad("IMA_SIGNATURE_INVALID", "the list has its " + std::string(fields.hash) +
+                                            " digest, the signature is over its " +
+                                            std::string(ToString(signature.hash)));
+  }
+  return Check(signature, fields.digest);
+}
+
+Status ImaKeys::Check(const ImaSignature& signature, ByteView digest) const {
   const auto [begin, end] = keys_.equal_range(signature.key_id);
   if (begin == end) {
-    const std::uint8_t id[] = {fields.signature[3], fields.signature[4], fields.signature[5],
-                               fields.signature[6]};
+    char id[9];
+    std::snprintf(id, sizeof(id), "%08x", signature.key_id);
     return Bad("IMA_KEY_UNKNOWN",
-               "it is signed by the key " + Hex(id) + ", which the policy does not name");
+               "it is signed by the key " + std::string(id) + ", which is none of those to trust");
   }
-  ASSIGN_OR_RETURN(const Bytes digest, SignedDigest(signature, fields));
+  // fs-verity's are in format 3, EVM's in format 2.
+  const bool of_verity = signature.type == ImaSignature::Type::kVerity;
+  if (signature.type != ImaSignature::Type::kDigest && of_verity != (signature.version == 3)) {
+    return Bad("IMA_SIGNATURE_INVALID", "the kernel takes no signature of its type in format " +
+                                            std::to_string(signature.version));
+  }
+  const Bytes over = signature.SignedDigest(digest);
   const QuietOpenssl quiet;
   for (auto key = begin; key != end; ++key) {
-    if (Verifies(key->second.get(), signature.hash, digest, signature.bytes)) return {};
+    if (Verifies(key->second.get(), signature.hash, over, signature.bytes)) return {};
   }
   return Bad("IMA_SIGNATURE_INVALID",
              "its signature is not one of the key it names over this file");
+}
+
+std::vector<std::uint32_t> ImaKeys::Ids() const {
+  std::vector<std::uint32_t> ids;
+  for (const auto& [id, key] : keys_) ids.push_back(id);
+  return ids;
 }
 
 }  // namespace seaworthy::verify

@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "seaworthy/ima_signature.h"
 #include "support/status_matchers.h"
 #include "support/temp_root.h"
 #include "unit/verify/ima_evidence.h"
-#include "verify/ima_signature.h"
 
 namespace seaworthy::verify {
 namespace {
@@ -160,6 +160,40 @@ TEST(ImaSignature, Format3) {
     v3.signature[1] = 2;
     EXPECT_THAT(keys.Check(FieldsOf(v3)), Fails(Code::kPermissionDenied, "IMA_SIGNATURE_INVALID"));
   }
+}
+
+// As the kernel does: else what signed a file's content would sign fs-verity's digest of another.
+TEST(ImaSignature, OfAnotherTypeIsRefused) {
+  const Signed file = SignByEvmctl("rsa:2048", "signed");
+  const ImaKeys keys = ImaKeys::Parse({file.certificate}).value();
+  Signed other = file;
+  other.signature[0] = 0x06;  // fs-verity's, which is in format 3
+  EXPECT_THAT(keys.Check(FieldsOf(other)), Fails(Code::kPermissionDenied, "IMA_SIGNATURE_INVALID"));
+  other.signature[0] = 0x05;  // EVM's
+  EXPECT_THAT(keys.Check(FieldsOf(other)), Fails(Code::kPermissionDenied, "IMA_SIGNATURE_MISSING"));
+}
+
+TEST(ImaSignature, EncodesWhatItParses) {
+  const Signed file = SignByEvmctl("ec -pkeyopt ec_paramgen_curve:P-256", "signed");
+  const auto signature = ImaSignature::Parse(file.signature);
+  ASSERT_THAT(signature, IsOk());
+  EXPECT_EQ(signature->Encode(), file.signature);
+  EXPECT_THAT(ImaKeys::Parse({file.certificate}).value().Ids(),
+              ::testing::ElementsAre(signature->key_id));
+}
+
+// In pieces of any size; OpenSSL's program is the judge.
+TEST(ImaSignature, DigestIsOverAllPieces) {
+  const std::string content = "signed";
+  std::size_t at = 0;
+  const auto digest = ImaDigest(ImaHash::kSha256, [&]() -> Result<ByteView> {
+    const std::string_view piece =
+        std::string_view(content).substr(std::min(at, content.size()), 4);
+    at += 4;
+    return AsBytes(piece);
+  });
+  ASSERT_THAT(digest, IsOk());
+  EXPECT_EQ(*digest, SignByEvmctl("rsa:2048", content).digest);
 }
 
 TEST(ImaSignature, WeakHashesAndOldFormatsAreRefused) {
