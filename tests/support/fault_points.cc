@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/types.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -15,6 +16,7 @@ extern "C" {
 int __real_openat(int folder, const char* path, int flags, ...);
 ssize_t __real_write(int fd, const void* bytes, size_t size);
 int __real_fsync(int fd);
+int __real_fsetxattr(int fd, const char* name, const void* value, size_t size, int flags);
 int __real_renameat(int from_folder, const char* from, int to_folder, const char* to);
 int __real_renameat2(int from_folder, const char* from, int to_folder, const char* to,
                      unsigned flags);
@@ -81,6 +83,10 @@ ssize_t __wrap_write(int fd, const void* bytes, size_t size) {
 
 int __wrap_fsync(int fd) {
   return AtPoint(true, [&] { return __real_fsync(fd); });
+}
+
+int __wrap_fsetxattr(int fd, const char* name, const void* value, size_t size, int flags) {
+  return AtPoint(true, [&] { return __real_fsetxattr(fd, name, value, size, flags); });
 }
 
 int __wrap_renameat(int from_folder, const char* from, int to_folder, const char* to) {

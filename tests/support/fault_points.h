@@ -1,7 +1,7 @@
 // Faults at a chosen state-changing system call. The program must be linked with
 // FAULT_POINT_LINK_OPTIONS (tests/support/CMakeLists.txt), which sends the calls of our own
 // code through here: openat that creates, write (not to the standard streams), fsync,
-// renameat, renameat2, unlinkat, mkdirat.
+// fsetxattr, renameat, renameat2, unlinkat, mkdirat.
 #pragma once
 
 namespace seaworthy::testing {

@@ -1,0 +1,336 @@
+#include "modules/integrity/file_signature.h"
+
+#include <fcntl.h>
+#include <linux/fsverity.h>
+#include <linux/limits.h>
+#include <sys/ioctl.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "seaworthy/directory.h"
+#include "seaworthy/status_macros.h"
+
+namespace seaworthy::integrity {
+namespace {
+
+using verify::ImaHash;
+using verify::ImaSignature;
+
+constexpr std::size_t kPiece = 256UL * 1024;
+constexpr std::size_t kMaxSignature = 1024;
+
+// What EVM protects, in the kernel's order (security/integrity/evm/evm_main.c); IMA's attribute
+// comes before the last.
+constexpr const char* kBeforeIma[] = {"security.selinux",     "security.SMACK64",
+                                      "security.SMACK64EXEC", "security.SMACK64TRANSMUTE",
+                                      "security.SMACK64MMAP", "security.apparmor"};
+constexpr const char* kAfterIma[] = {"security.capability"};
+
+std::string ImaName(const SignatureOptions& options) {
+  return options.user_attributes ? "user.ima" : "security.ima";
+}
+std::string EvmName(const SignatureOptions& options) {
+  return options.user_attributes ? "user.evm" : "security.evm";
+}
+
+// Nothing when the file has no such attribute.
+Result<std::optional<Bytes>> ReadAttribute(int fd, const std::string& name) {
+  Bytes value(XATTR_SIZE_MAX);
+  const ssize_t size = fgetxattr(fd, name.c_str(), value.data(), value.size());
+  if (size < 0 && errno == ENODATA) return std::optional<Bytes>();
+  if (size < 0) return AttributeError(errno, name);
+  value.resize(static_cast<std::size_t>(size));
+  return std::optional<Bytes>(std::move(value));
+}
+
+Result<std::vector<std::string>> ListAttributes(int fd) {
+  std::string list(XATTR_LIST_MAX, '\0');
+  const ssize_t size = flistxattr(fd, list.data(), list.size());
+  if (size < 0) return AttributeError(errno, "attributes");
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at < static_cast<std::size_t>(size); at += names.back().size() + 1) {
+    names.emplace_back(list.c_str() + at);
+  }
+  return names;
+}
+
+// What those of the attributes hold that the file has. Only what is in the list counts: SELinux
+// tells of a label where none is kept.
+Result<Bytes> ReadProtected(int fd, std::span<const char* const> wanted) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListAttributes(fd));
+  Bytes all;
+  for (const char* name : wanted) {
+    if (std::ranges::find(names, name) == names.end()) continue;
+    ASSIGN_OR_RETURN(const std::optional<Bytes> value, ReadAttribute(fd, name));
+    if (value) all.insert(all.end(), value->begin(), value->end());
+  }
+  return all;
+}
+
+// Over attributes and inode as evm_calc_hmac_or_hash does for a portable signature: without inode
+// number, generation and file system, so that it holds for a copy of the file.
+Result<Bytes> EvmDigest(ImaHash hash, std::initializer_list<ByteView> attributes,
+                        const struct stat& stat) {
+  struct {
+    std::uint64_t inode;
+    std::uint32_t generation;
+    std::uint32_t uid;
+    std::uint32_t gid;
+    std::uint16_t mode;
+    std::uint8_t padding[2];
+  } misc = {.inode = 0,
+            .generation = 0,
+            .uid = stat.st_uid,
+            .gid = stat.st_gid,
+            .mode = static_cast<std::uint16_t>(stat.st_mode),
+            .padding = {}};
+  static_assert(sizeof(misc) == 24);  // as h_misc is on every 64-bit kernel
+  Bytes data;
+  for (const ByteView value : attributes) data.insert(data.end(), value.begin(), value.end());
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&misc);
+  data.insert(data.end(), bytes, bytes + sizeof(misc));
+  bool given = false;
+  return verify::ImaDigest(hash, [&]() -> Result<ByteView> {
+    return std::exchange(given, true) ? ByteView() : ByteView(data);
+  });
+}
+
+Status Changed() {
+  return Fail(Code::kAborted, "FILE_CHANGED", "the file was changed while it was looked at");
+}
+
+Result<struct stat> StatRegular(int fd) {
+  struct stat stat = {};
+  if (fstat(fd, &stat) != 0) return FromErrno(errno, "stat");
+  if (!S_ISREG(stat.st_mode)) {
+    return Fail(Code::kFailedPrecondition, "UNSAFE_FILE", "it is not a regular file");
+  }
+  return stat;
+}
+
+Status CheckUnchanged(int fd, const struct stat& before) {
+  const auto same = [](const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  };
+  ASSIGN_OR_RETURN(const struct stat now, StatRegular(fd));
+  if (now.st_size != before.st_size || !same(now.st_mtim, before.st_mtim) ||
+      !same(now.st_ctim, before.st_ctim)) {
+    return Changed();
+  }
+  return {};
+}
+
+Result<Bytes> HashFile(Deadline deadline, int fd, ImaHash hash, const struct stat& stat,
+                       std::uint64_t& bytes) {
+  Bytes piece(kPiece);
+  bytes = 0;
+  ASSIGN_OR_RETURN(Bytes digest, verify::ImaDigest(hash, [&]() -> Result<ByteView> {
+                     if (TimeLeft(deadline).count() == 0) {
+                       return Fail(Code::kDeadlineExceeded, "DEADLINE_EXCEEDED",
+                                   "no time left to read it");
+                     }
+                     ssize_t got = -1;
+                     do {
+                       got = pread(fd, piece.data(), piece.size(), static_cast<off_t>(bytes));
+                     } while (got < 0 && errno == EINTR);
+                     if (got < 0) return FromErrno(errno, "read");
+                     bytes += static_cast<std::uint64_t>(got);
+                     // A file that grows would be read without end.
+                     if (bytes > static_cast<std::uint64_t>(stat.st_size)) return Changed();
+                     return ByteView(piece).first(static_cast<std::size_t>(got));
+                   }));
+  RETURN_IF_ERROR(CheckUnchanged(fd, stat));
+  return digest;
+}
+
+struct VerityDigest {
+  ImaHash hash = ImaHash::kSha256;
+  Bytes digest;
+};
+
+Result<VerityDigest> MeasureVerity(int fd) {
+  alignas(fsverity_digest) std::uint8_t room[sizeof(fsverity_digest) + 64] = {};
+  auto* measured = reinterpret_cast<fsverity_digest*>(room);
+  measured->digest_size = 64;
+  if (ioctl(fd, FS_IOC_MEASURE_VERITY, measured) != 0) {
+    if (errno != ENODATA && errno != ENOTTY && errno != EOPNOTSUPP) {
+      return FromErrno(errno, "measure fs-verity");
+    }
+    return Fail(Code::kFailedPrecondition, "VERITY_MISSING",
+                errno == ENODATA ? "the file has no fs-verity"
+                                 : "the file system or the kernel has no fs-verity");
+  }
+  if (measured->digest_algorithm != FS_VERITY_HASH_ALG_SHA256 &&
+      measured->digest_algorithm != FS_VERITY_HASH_ALG_SHA512) {
+    return Fail(Code::kFailedPrecondition, "VERITY_MISSING",
+                "the file's fs-verity has a hash that is neither sha256 nor sha512");
+  }
+  const auto* digest = room + sizeof(fsverity_digest);
+  return VerityDigest{.hash = measured->digest_algorithm == FS_VERITY_HASH_ALG_SHA256
+                                  ? ImaHash::kSha256
+                                  : ImaHash::kSha512,
+                      .digest = Bytes(digest, digest + measured->digest_size)};
+}
+
+// Whether what the file has is what would be made.
+bool IsRight(const std::optional<Bytes>& present, const ImaSignature& wanted, ByteView digest,
+             const verify::ImaKeys& keys) {
+  if (!present) return false;
+  const Result<ImaSignature> found = ImaSignature::Parse(*present);
+  return found.ok() && found->type == wanted.type && found->version == wanted.version &&
+         found->hash == wanted.hash && keys.Check(*found, digest).ok();
+}
+
+Status WriteAttribute(int fd, const std::string& name, ByteView value) {
+  if (fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) return {};
+  return AttributeError(errno, name);
+}
+
+Status CheckEvm(int fd, ByteView ima, const struct stat& stat, const verify::ImaKeys& keys,
+                const SignatureOptions& options) {
+  ASSIGN_OR_RETURN(const std::optional<Bytes> present, ReadAttribute(fd, EvmName(options)));
+  const Bytes attribute = present.value_or(Bytes());
+  ASSIGN_OR_RETURN(const ImaSignature signature, ImaSignature::Parse(attribute));
+  if (signature.type != ImaSignature::Type::kPortableEvm) {
+    return Fail(Code::kPermissionDenied, "IMA_SIGNATURE_MISSING",
+                "its signature is not a portable one");
+  }
+  ASSIGN_OR_RETURN(const Bytes before, ReadProtected(fd, kBeforeIma));
+  ASSIGN_OR_RETURN(const Bytes after, ReadProtected(fd, kAfterIma));
+  ASSIGN_OR_RETURN(const Bytes digest, EvmDigest(signature.hash, {before, ima, after}, stat));
+  return keys.Check(signature, digest);
+}
+
+}  // namespace
+
+Status AttributeError(int error, const std::string& name) {
+  switch (error) {
+    case ENOTSUP:
+      return Fail(Code::kFailedPrecondition, "XATTR_UNSUPPORTED",
+                  "the file system does not keep " + name);
+    case EROFS:
+      return Fail(Code::kFailedPrecondition, "READ_ONLY_FILE_SYSTEM",
+                  "the file system is mounted read-only, " + name + " is not written");
+    case ENOSPC:
+    case EDQUOT:
+    case E2BIG:
+      return Fail(Code::kResourceExhausted, "DISK_FULL",
+                  "no room for " + name +
+                      ": the file system, the quota or what it keeps of attributes is full");
+    case EPERM:
+      return Fail(Code::kPermissionDenied, "XATTR_DENIED",
+                  "not permitted to write " + name +
+                      ": it takes CAP_SYS_ADMIN, a file that is not immutable, and no EVM that "
+                      "guards the present signature");
+    case EACCES:
+      return Fail(Code::kPermissionDenied, "XATTR_DENIED",
+                  "a security module or the file's mode denies access to " + name);
+    default:
+      return FromErrno(error, name);
+  }
+}
+
+Result<FileSigner> FileSigner::Create(const std::string& pem, Sign sign) {
+  ASSIGN_OR_RETURN(verify::ImaKeys keys, verify::ImaKeys::Parse({pem}));
+  return FileSigner(std::move(keys), std::move(sign));
+}
+
+Result<Bytes> FileSigner::Attribute(ImaSignature signature, ByteView digest) const {
+  ASSIGN_OR_RETURN(const Bytes bytes, sign_(signature.hash, signature.SignedDigest(digest)));
+  signature.key_id = keys_.Ids().front();
+  signature.bytes = bytes;
+  if (bytes.size() > kMaxSignature || !keys_.Check(signature, digest).ok()) {
+    return Fail(Code::kFailedPrecondition, "IMA_KEY_MISMATCH",
+                "the key does not sign for the certificate or public key that goes with it");
+  }
+  return signature.Encode();
+}
+
+Result<FileSigning> FileSigning::Read(Deadline deadline, int fd, const SignatureOptions& options) {
+  FileSigning file;
+  file.fd_ = fd;
+  file.options_ = options;
+  ASSIGN_OR_RETURN(file.stat_, StatRegular(fd));
+  file.ima_.name = ImaName(options);
+  file.evm_.name = EvmName(options);
+  ASSIGN_OR_RETURN(file.ima_.present, ReadAttribute(fd, file.ima_.name));
+  if (options.evm) {
+    ASSIGN_OR_RETURN(file.evm_.present, ReadAttribute(fd, file.evm_.name));
+    ASSIGN_OR_RETURN(file.before_ima_, ReadProtected(fd, kBeforeIma));
+    ASSIGN_OR_RETURN(file.after_ima_, ReadProtected(fd, kAfterIma));
+  }
+  if (options.verity) {
+    ASSIGN_OR_RETURN(VerityDigest measured, MeasureVerity(fd));
+    file.wanted_ = {
+        .type = ImaSignature::Type::kVerity, .version = 3, .hash = measured.hash, .bytes = {}};
+    file.digest_ = std::move(measured.digest);
+    return file;
+  }
+  file.wanted_.hash = options.hash;
+  ASSIGN_OR_RETURN(file.digest_, HashFile(deadline, fd, options.hash, file.stat_, file.bytes_));
+  return file;
+}
+
+Result<bool> FileSigning::Sign(const FileSigner& signer) {
+  if (!IsRight(ima_.present, wanted_, digest_, signer.keys())) {
+    ASSIGN_OR_RETURN(ima_.made, signer.Attribute(wanted_, digest_));
+  }
+  if (!options_.evm) return ima_.made.has_value();
+  const ByteView ima = ima_.made ? *ima_.made : *ima_.present;
+  const ImaSignature wanted = {
+      .type = ImaSignature::Type::kPortableEvm, .hash = options_.hash, .bytes = {}};
+  ASSIGN_OR_RETURN(const Bytes digest,
+                   EvmDigest(options_.hash, {before_ima_, ima, after_ima_}, stat_));
+  if (!IsRight(evm_.present, wanted, digest, signer.keys())) {
+    ASSIGN_OR_RETURN(evm_.made, signer.Attribute(wanted, digest));
+  }
+  return ima_.made || evm_.made;
+}
+
+Status FileSigning::Write() const {
+  RETURN_IF_ERROR(CheckUnchanged(fd_, stat_));
+  if (ima_.made) RETURN_IF_ERROR(WriteAttribute(fd_, ima_.name, *ima_.made));
+  if (evm_.made) {
+    const Status written = WriteAttribute(fd_, evm_.name, *evm_.made);
+    // With IMA's new signature EVM's old one does not hold. Both, or what was there.
+    if (!written.ok() && ima_.made) {
+      if (ima_.present) {
+        WriteAttribute(fd_, ima_.name, *ima_.present).IgnoreError();
+      } else {
+        fremovexattr(fd_, ima_.name.c_str());
+      }
+    }
+    RETURN_IF_ERROR(written);
+  }
+  if (fsync(fd_) != 0) return FromErrno(errno, "fsync");
+  return {};
+}
+
+Status CheckFile(Deadline deadline, int fd, const verify::ImaKeys& keys,
+                 const SignatureOptions& options, std::uint64_t& bytes) {
+  bytes = 0;
+  ASSIGN_OR_RETURN(const struct stat stat, StatRegular(fd));
+  ASSIGN_OR_RETURN(const std::optional<Bytes> present, ReadAttribute(fd, ImaName(options)));
+  const Bytes attribute = present.value_or(Bytes());
+  ASSIGN_OR_RETURN(const ImaSignature signature, ImaSignature::Parse(attribute));
+  VerityDigest found = {.hash = signature.hash, .digest = {}};
+  if (signature.type == ImaSignature::Type::kVerity) {
+    ASSIGN_OR_RETURN(found, MeasureVerity(fd));
+  } else {
+    ASSIGN_OR_RETURN(found.digest, HashFile(deadline, fd, found.hash, stat, bytes));
+  }
+  verify::ImaFields fields;
+  fields.hash = ToString(found.hash);
+  fields.digest = found.digest;
+  fields.signature = attribute;
+  RETURN_IF_ERROR(keys.Check(fields));
+  if (!options.evm) return {};
+  const Status evm = CheckEvm(fd, attribute, stat, keys, options);
+  return evm.ok() ? evm : Wrap(evm, EvmName(options));
+}
+
+}  // namespace seaworthy::integrity
