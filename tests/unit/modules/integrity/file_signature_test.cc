@@ -20,7 +20,6 @@ using ::seaworthy::testing::Fails;
 using ::seaworthy::testing::IsOk;
 using ::seaworthy::testing::TempRoot;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using verify::ImaHash;
 using verify::ImaSignature;
 
@@ -211,7 +210,7 @@ TEST_F(FileSignature, AKeyThatIsNotTheCertificatesSignsNothing) {
 }
 
 TEST_F(FileSignature, HostileAttributesAreBadAndReplaced) {
-  for (const std::size_t size : {0, 1, 8, 9, 10, 64, 1033, 1034, 3000}) {
+  for (const std::size_t size : {0U, 1U, 8U, 9U, 10U, 64U, 1033U, 1034U, 3000U}) {
     for (const std::uint8_t type : Bytes{0x00, 0x01, 0x03, 0x05, 0x06, 0xff}) {
       Bytes hostile(size, 0xff);
       const std::uint8_t head[] = {type, type == 6 ? std::uint8_t{3} : std::uint8_t{2}, 4};
