@@ -222,13 +222,11 @@ Status AttributeError(int error, const std::string& name) {
                   "no room for " + name +
                       ": the file system, the quota or what it keeps of attributes is full");
     case EPERM:
-      return Fail(Code::kPermissionDenied, "XATTR_DENIED",
-                  "not permitted to write " + name +
-                      ": it takes CAP_SYS_ADMIN, a file that is not immutable, and no EVM that "
-                      "guards the present signature");
     case EACCES:
       return Fail(Code::kPermissionDenied, "XATTR_DENIED",
-                  "a security module or the file's mode denies access to " + name);
+                  "not permitted to write " + name +
+                      ": it takes CAP_SYS_ADMIN and a file that is not immutable, and IMA, EVM "
+                      "where it guards a valid signature, or another security module may refuse");
     default:
       return FromErrno(error, name);
   }

@@ -106,6 +106,17 @@ TEST_F(Tree, IsSignedAgainWhenMoreIsAsked) {
             std::size(kFiles));
 }
 
+// The type is not under the signature; the kernel takes each type in its place alone.
+TEST_F(Tree, ASignatureOfAnotherTypeIsNotWhatWouldBeMade) {
+  ASSERT_THAT(Sign(Run()), IsOk());
+  Bytes attribute = *Attribute(tree_ + "/1", "user.ima");
+  attribute[0] = 0x05;
+  ASSERT_TRUE(SetAttribute(tree_ + "/1", "user.ima", attribute));
+  EXPECT_EQ(Check(Run())->missing, 1);
+  EXPECT_EQ(Sign(Run())->done, 1);
+  EXPECT_EQ(Check(Run())->ok, std::size(kFiles));
+}
+
 TEST_F(Tree, PathsAreFilesAndFolders) {
   const auto progress = Sign(Run({"1", "b"}));
   ASSERT_THAT(progress, IsOk());
@@ -138,14 +149,15 @@ TEST_F(Tree, LinksAndSpecialFilesAreLeftAlone) {
 
 TEST_F(Tree, WhatIsNamedAndUnsafeFailsAndTheRestIsDone) {
   std::filesystem::create_symlink(root_ / "outside", tree_ + "/folder_link");
+  std::filesystem::create_symlink("a", tree_ + "/folder_inside");
   std::filesystem::create_symlink("a/3", tree_ + "/link_inside");
   ASSERT_EQ(mkfifo((tree_ + "/fifo").c_str(), 0600), 0);
   const auto progress =
-      Sign(Run({"folder_link/file", "folder_link", "link_inside", "fifo", "../outside/file",
-                root_ / "outside/file", "/dev/null", "missing", "2"}));
+      Sign(Run({"folder_link/file", "folder_link", "folder_inside/3", "link_inside", "fifo",
+                "../outside/file", root_ / "outside/file", "/dev/null", "missing", "2"}));
   ASSERT_THAT(progress, IsOk());
   EXPECT_EQ(progress->done, 1);
-  EXPECT_EQ(progress->failed, 8);
+  EXPECT_EQ(progress->failed, 9);
   EXPECT_EQ(failed_["missing"], "FILE_NOT_FOUND");
   failed_.erase("missing");
   EXPECT_THAT(failed_, ::testing::Each(Pair(::testing::_, "UNSAFE_FILE")));
