@@ -1,12 +1,46 @@
-// integrity state.
+// integrity: state asks the daemon; check-policy and check need none; sign has the daemon's key
+// sign, and writes the files' attributes itself, for the daemon may write to no file of the node.
+#include "ctl/arguments.h"
 #include "ctl/command.h"
+#include "ctl/json.h"
 #include "ctl/render.h"
+#include "seaworthy/directory.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
+#include "seaworthy/modules/integrity/sign_tree.h"
+#include "seaworthy/status_macros.h"
 #include "seaworthy/v1/integrity.grpc.pb.h"
+#include "seaworthy/v1/key.grpc.pb.h"
 
 namespace seaworthy::ctl {
 namespace {
 
+constexpr std::size_t kMaxPolicyFile = std::size_t{1} << 20;
+constexpr std::size_t kMaxPemFile = std::size_t{1} << 20;
+// A tree of files takes as long as it takes; what is signed stays signed when it is broken off.
+constexpr std::chrono::hours kTreeTime{24};
+
 struct NoOptions {};
+
+struct PolicyOptions {
+  std::string file;
+};
+
+struct TreeOptions {
+  std::string root = "/";
+  std::vector<std::string> paths;
+  bool other_file_systems = false;
+  bool evm = false;
+  bool verity = false;
+};
+
+struct SignFilesOptions : TreeOptions {
+  std::string key;
+  std::string hash = "sha256";
+};
+
+struct CheckFilesOptions : TreeOptions {
+  std::vector<std::string> keys;
+};
 
 Outcome RunState(Session& session, const NoOptions&) {
   v1::IntegrityState state;
@@ -14,6 +48,156 @@ Outcome RunState(Session& session, const NoOptions&) {
                                           v1::GetIntegrityStateRequest(), state);
   if (outcome.ok()) session.Answer(state, RenderIntegrityState(state, session.style()));
   return outcome;
+}
+
+Outcome RunCheckPolicy(Session& session, const PolicyOptions& options) {
+  const Result<Bytes> file = ReadFile(options.file, kMaxPolicyFile);
+  if (!file.ok()) return Usage(file.status());
+  const Result<integrity::ImaPolicy> policy = integrity::ParseImaPolicy(AsText(*file));
+  if (!policy.ok()) {
+    return {ExitCode::kNo, Wrap(policy.status(), options.file), ""};
+  }
+  std::ostream& out = session.terminal().out;
+  for (const integrity::ImaFinding& finding : integrity::FindInImaPolicy(*policy)) {
+    out << session.style().Warning("warn") << "  "
+        << (finding.line == 0 ? "" : "line " + std::to_string(finding.line) + ": ")
+        << Printable(finding.text) << " [" << finding.reason << "]\n";
+  }
+  out << "the kernel takes it: " << policy->rules.size() << " rules\n";
+  return {};
+}
+
+// Paths as the user wrote them are relative to the root, for the tree is never left.
+integrity::TreeRun RunOf(Session& session, const TreeOptions& options) {
+  integrity::TreeRun run{.deadline = DeadlineIn(kTreeTime),
+                         .paths = {},
+                         .other_file_systems = options.other_file_systems,
+                         .failed = [&session](const std::string& path, const Status& why) {
+                           session.terminal().out << Printable(path) << ": "
+                                                  << Printable(Message(why)) << " [" << Reason(why)
+                                                  << "]\n";
+                         }};
+  for (const std::string& path : options.paths) {
+    const std::size_t begin = path.find_first_not_of('/');
+    run.paths.push_back(begin == std::string::npos ? "." : path.substr(begin));
+  }
+  return run;
+}
+
+verify::ImaHash ImaHashOf(const std::string& name) {
+  for (const verify::ImaHash hash : {verify::ImaHash::kSha384, verify::ImaHash::kSha512}) {
+    if (verify::ToString(hash) == name) return hash;
+  }
+  return verify::ImaHash::kSha256;
+}
+
+// Has the daemon's key sign one digest.
+Result<Bytes> SignDigest(Session& session, const v1::Key& key, verify::ImaHash hash,
+                         ByteView digest) {
+  const bool rsa = key.algorithm() == v1::RSA_2048 || key.algorithm() == v1::RSA_3072;
+  v1::SignRequest request;
+  request.set_name(key.name());
+  request.set_hash(ParseHash(verify::ToString(hash)));
+  request.set_scheme(rsa ? v1::RSASSA_PKCS1_V1_5 : v1::ECDSA);
+  request.set_digest(digest.data(), digest.size());
+  v1::SignResponse response;
+  const Outcome outcome = session.client().Call(&v1::KeyService::Stub::Sign, request, response);
+  if (!outcome.ok()) return outcome.status;
+  return Bytes(response.signature().begin(), response.signature().end());
+}
+
+Outcome RunSignFiles(Session& session, const SignFilesOptions& options) {
+  v1::GetKeyRequest request;
+  request.set_name(options.key);
+  v1::Key key;
+  if (Outcome outcome = session.client().Call(&v1::KeyService::Stub::GetKey, request, key);
+      !outcome.ok()) {
+    return outcome;
+  }
+  const std::string& certificate = key.certificate_chain_pem();
+  const Result<integrity::FileSigner> signer =
+      integrity::FileSigner::Create(certificate.empty() ? key.public_key_pem() : certificate,
+                                    [&](verify::ImaHash hash, ByteView digest) {
+                                      return SignDigest(session, key, hash, digest);
+                                    });
+  if (!signer.ok()) return {ExitCode::kFailed, signer.status(), ""};
+  integrity::SignatureOptions how;
+  how.hash = ImaHashOf(options.hash);
+  how.verity = options.verity;
+  how.evm = options.evm;
+  const Result<integrity::SignProgress> signed_files =
+      integrity::SignTree(options.root, RunOf(session, options), *signer, how,
+                          [](const integrity::SignProgress&) { return true; });
+  if (!signed_files.ok()) return {ExitCode::kFailed, signed_files.status(), ""};
+  session.terminal().out << signed_files->done << " signed, " << signed_files->skipped
+                         << " had been signed, " << signed_files->failed << " failed\n";
+  return {signed_files->failed == 0 ? ExitCode::kDone : ExitCode::kNo, {}, ""};
+}
+
+Outcome RunCheckFiles(Session& session, const CheckFilesOptions& options) {
+  std::vector<std::string> pems;
+  for (const std::string& path : options.keys) {
+    const Result<Bytes> file = ReadFile(path, kMaxPemFile);
+    if (!file.ok()) return Usage(file.status());
+    pems.emplace_back(AsText(*file));
+  }
+  const Result<verify::ImaKeys> keys = verify::ImaKeys::Parse(pems);
+  if (!keys.ok()) return Usage(keys.status());
+  integrity::SignatureOptions how;
+  how.evm = options.evm;
+  const Result<integrity::CheckProgress> checked =
+      integrity::CheckTree(options.root, RunOf(session, options), *keys, how,
+                           [](const integrity::CheckProgress&) { return true; });
+  if (!checked.ok()) return {ExitCode::kFailed, checked.status(), ""};
+  session.terminal().out << checked->ok << " signed, " << checked->missing << " not signed, "
+                         << checked->other_key << " by another key, " << checked->bad << " badly, "
+                         << checked->failed << " could not be looked at\n";
+  const bool all = checked->missing + checked->other_key + checked->bad + checked->failed == 0;
+  return {all ? ExitCode::kDone : ExitCode::kNo, {}, ""};
+}
+
+void AddTreeOptions(CLI::App* command, TreeOptions& options) {
+  command->add_option("paths", options.paths, "Files, and folders with all that is in them")
+      ->required()
+      ->type_name("PATH");
+  command->add_option("--root", options.root, "What the paths are below; it is never left")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command->add_flag("--other-file-systems", options.other_file_systems,
+                    "Go into what is mounted below, too");
+  command->add_flag("--evm", options.evm,
+                    "EVM's portable signature too: over owner, mode and security attributes");
+}
+
+void AddFileCommands(CLI::App& integrity, CommandLine& line) {
+  auto sign = std::make_shared<SignFilesOptions>();
+  CLI::App* command =
+      AddCommand(integrity, line, "sign",
+                 "Signs files for IMA (security.ima) by a key in the TPM; needs CAP_SYS_ADMIN here",
+                 "  seaworthyctl integrity sign --key ima /usr/bin/dockerd /usr/bin/runc\n"
+                 "  seaworthyctl integrity sign --key ima --evm /usr/libexec/docker",
+                 sign, RunSignFiles);
+  command->add_option("--key", sign->key, "The daemon's key")->required()->type_name("NAME");
+  command->add_option("--hash", sign->hash, "Of the files' digests")
+      ->check(CLI::IsMember({"sha256", "sha384", "sha512"}))
+      ->capture_default_str();
+  command->add_flag("--verity", sign->verity,
+                    "Over fs-verity's digest, in format 3: the files must have one");
+  AddTreeOptions(command, *sign);
+
+  auto check = std::make_shared<CheckFilesOptions>();
+  command = AddCommand(
+      integrity, line, "check",
+      "Checks the signatures of files for IMA: exit code 0 all signed, 1 not. Needs no daemon",
+      "  seaworthyctl integrity check --certificate ima.pem /usr/bin/dockerd /usr/bin/runc", check,
+      RunCheckFiles);
+  command
+      ->add_option("--certificate", check->keys,
+                   "A certificate or public key, PEM; may be repeated")
+      ->required()
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  AddTreeOptions(command, *check);
 }
 
 }  // namespace
@@ -25,6 +209,14 @@ void AddIntegrityCommands(CLI::App& app, CommandLine& line) {
   AddCommand(integrity, line, "state",
              "What this kernel's IMA and EVM can and do, and what is missing for what",
              "  seaworthyctl integrity state", std::make_shared<NoOptions>(), RunState);
+  auto policy = std::make_shared<PolicyOptions>();
+  AddCommand(integrity, line, "check-policy",
+             "Whether the kernel takes this IMA policy: exit code 0 or 1. Needs no daemon",
+             "  seaworthyctl integrity check-policy /etc/ima/ima-policy", policy, RunCheckPolicy)
+      ->add_option("file", policy->file, "The policy")
+      ->required()
+      ->type_name("FILE");
+  AddFileCommands(integrity, line);
 }
 
 }  // namespace seaworthy::ctl

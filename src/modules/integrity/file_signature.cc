@@ -1,4 +1,4 @@
-#include "modules/integrity/file_signature.h"
+#include "seaworthy/modules/integrity/file_signature.h"
 
 #include <fcntl.h>
 #include <linux/fsverity.h>

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "modules/integrity/ima_policy.h"
 #include "modules/integrity/ima_words.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 namespace seaworthy::integrity {
 namespace {

@@ -1,6 +1,6 @@
-#include "modules/integrity/ima_policy.h"
 #include "modules/integrity/ima_words.h"
 #include "seaworthy/bytes.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 namespace seaworthy::integrity {
 namespace {

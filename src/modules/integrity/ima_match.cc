@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <bitset>
 
-#include "modules/integrity/ima_policy.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 namespace seaworthy::integrity {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "modules/integrity/ima_policy.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 namespace seaworthy::integrity {
 

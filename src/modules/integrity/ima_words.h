@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "modules/integrity/ima_policy.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 namespace seaworthy::integrity {
 

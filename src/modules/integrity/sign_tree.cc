@@ -1,4 +1,4 @@
-#include "modules/integrity/sign_tree.h"
+#include "seaworthy/modules/integrity/sign_tree.h"
 
 #include "seaworthy/status_macros.h"
 

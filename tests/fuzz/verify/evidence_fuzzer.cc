@@ -47,7 +47,8 @@ verify::Verifier MakeStrictVerifier() {
                  .secure_boot = true,
                  .verified_boot = true,
                  .command_lines = {"quiet"},
-                 .images = {Bytes(32)}};
+                 .images = {Bytes(32)},
+                 .authorities = {Bytes(32)}};
   policy.ima.required = true;
   policy.ima.files["/bin/busybox"] = {{"sha256", Bytes(32)}};
   policy.ima.exclude = {"/m/*", "/usr/bin/sleep"};

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "component/tpm/fixture.h"
-#include "modules/integrity/sign_tree.h"
+#include "seaworthy/modules/integrity/sign_tree.h"
 #include "unit/modules/integrity/signing_key.h"
 
 namespace seaworthy::integrity {

@@ -1,6 +1,6 @@
 // An IMA policy that somebody wrote. What is read is written as one that reads the same, and a rule
 // that is said never to be reached decides nothing.
-#include "modules/integrity/ima_policy.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "modules/integrity/file_signature.h"
+#include "seaworthy/modules/integrity/file_signature.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

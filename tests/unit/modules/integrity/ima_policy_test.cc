@@ -1,4 +1,4 @@
-#include "modules/integrity/ima_policy.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "modules/integrity/ima_policy.h"
+#include "seaworthy/modules/integrity/ima_policy.h"
 
 namespace seaworthy::integrity {
 

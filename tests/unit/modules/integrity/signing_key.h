@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
-#include "modules/integrity/file_signature.h"
 #include "seaworthy/handle.h"
+#include "seaworthy/modules/integrity/file_signature.h"
 #include "support/temp_root.h"
 
 namespace seaworthy::integrity {

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "modules/integrity/file_signature.h"
-#include "modules/integrity/tree.h"
+#include "seaworthy/modules/integrity/file_signature.h"
+#include "seaworthy/modules/integrity/file_tree.h"
 
 namespace seaworthy::integrity {
 

@@ -1,4 +1,4 @@
-#include "modules/integrity/tree.h"
+#include "seaworthy/modules/integrity/file_tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
