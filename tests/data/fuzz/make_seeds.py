@@ -230,6 +230,10 @@ def main():
         write("verify_ima_list", folder.name, b"\x10" + binary[:2000])
         write("verify_ima_list", folder.name + "-ascii",
               b"\x11" + b"".join(ascii_list.splitlines(True)[:12]))
+    # security.ima and security.evm, each type in its format, with an ECDSA signature in DER.
+    for kind, version in ((3, 2), (3, 3), (5, 2), (6, 3)):
+        write("verify_ima_signature", f"type-{kind}-format-{version}",
+              struct.pack(">BBBIH", kind, version, 4, 1, 8) + bytes.fromhex("3006020101020101"))
     for folder in sorted(CAPTURES.glob("*-*")):
         if (folder / "q0.msg").exists():
             write_evidence(folder)
