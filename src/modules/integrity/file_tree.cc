@@ -95,7 +95,7 @@ class Walk {
     if (stat.st_nlink > 1 && !linked_.emplace(stat.st_dev, stat.st_ino).second) return {};
     const UniqueFd fd = Reopen(place);
     if (!fd) {
-      CannotOpen(path, named, errno);
+      Failed(path, FromErrno(errno, "open"));
       return {};
     }
     return visit_(path, fd.get());
