@@ -41,6 +41,15 @@ class RemoteApi : public AppTest {
     std::ofstream(config_.remote.client_ca) << ca_.pem();
   }
 
+  v1::ModuleStatus Remote() const {
+    const v1::GetStatusResponse status = GetStatus(admin_);
+    for (const v1::ModuleStatus& module : status.modules()) {
+      if (module.name() == "remote") return module;
+    }
+    ADD_FAILURE() << "the status does not tell of the remote API";
+    return {};
+  }
+
   void StartRemote() {
     Start();
     ASSERT_TRUE(Eventually([&] { return app_->remote_port().has_value(); }))
@@ -245,7 +254,7 @@ TEST_F(RemoteApi, AReloadTakesUpAnotherClientCaAndKeepsTheOldOnError) {
 
 TEST_F(RemoteApi, AnInstalledCertificateIsTakenUpWithoutARestart) {
   StartRemote();
-  EXPECT_THAT(GetStatus(admin_).modules(3).detail(), HasSubstr("self-signed"));
+  EXPECT_THAT(Remote().detail(), HasSubstr("self-signed"));
   const tls::X509Ptr before = ServerCertificate();
   const auto keys = v1::KeyService::NewStub(admin_);
   v1::InstallCertificateRequest request;
@@ -260,14 +269,13 @@ TEST_F(RemoteApi, AnInstalledCertificateIsTakenUpWithoutARestart) {
   ASSERT_TRUE(Eventually([&] { return X509_cmp(ServerCertificate().get(), before.get()) != 0; }));
   const Client client = Backend();
   EXPECT_EQ(GetStatus(Connect(&client, ca_.pem())).caller_role(), v1::OPERATOR);
-  EXPECT_EQ(GetStatus(admin_).modules(3).detail(), "");
+  EXPECT_EQ(Remote().detail(), "");
 }
 
 TEST_F(RemoteApi, OpensWhenTheTpmComes) {
   tpm_.Kill();
   Start();
-  EXPECT_EQ(GetStatus(admin_).modules(3).name(), "remote");
-  EXPECT_TRUE(Eventually([&] { return GetStatus(admin_).modules(3).health() == v1::FAILED; }));
+  EXPECT_TRUE(Eventually([&] { return Remote().health() == v1::FAILED; }));
   EXPECT_FALSE(app_->remote_port());
   tpm_.Start();
   ASSERT_TRUE(Eventually([&] { return app_->remote_port().has_value(); }));

@@ -16,6 +16,7 @@
 #include "seaworthy/log.h"
 #include "seaworthy/rpc/audit.h"
 #include "seaworthy/v1/attestation.pb.h"
+#include "seaworthy/v1/integrity.pb.h"
 #include "seaworthy/v1/key.grpc.pb.h"
 #include "seaworthy/v1/node.pb.h"
 #include "support/status_matchers.h"
@@ -271,6 +272,7 @@ TEST(Methods, EachInTheProtoFilesHasARole) {
   // Without a use the linker would leave a file's descriptors out.
   v1::GetStatusRequest::descriptor();
   v1::QuoteRequest::descriptor();
+  v1::IntegrityState::descriptor();
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   int methods = 0;
   for (const auto& entry : std::filesystem::directory_iterator(SOURCE_DIR "/proto/seaworthy/v1")) {
