@@ -32,9 +32,9 @@ def case_state(node):
     """the state of the kernel's IMA tells the policy that systemd loaded, and sees the keyrings"""
     state = backend.outside.ask(*backend.remote, "integrity", "state")
     assert state["ima"]["custom_policy"] == "IMA_POLICY_LOADED", state
-    assert state["ima"]["template_name"] == "ima-ng" and state["ima"]["hash"] == "sha256", state
+    assert state["ima"]["template_name"] == "ima-sig" and state["ima"]["hash"] == "sha256", state
     assert int(state["ima"]["entries"]) > 1, state
-    assert ".ima" in {keyring["name"] for keyring in state["keyrings"]}, state
+    assert ".platform" in {keyring["name"] for keyring in state["keyrings"]}, state
     features = {feature["name"]: feature["available"] for feature in state["features"]}
     assert features["measure"] and not features["load-policy"], features
 

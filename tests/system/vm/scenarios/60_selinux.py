@@ -58,6 +58,7 @@ def case_local_work(node):
     node.sh("seaworthyctl ak --out /root/ak.pem")
     node.sh(f"seaworthyctl quote --nonce {nonce} --out /root/evidence")
     node.sh(f"seaworthyctl verify --evidence /root/evidence --nonce {nonce} --ak /root/ak.pem")
+    assert ".platform" in node.sh("seaworthyctl integrity state")
     # The logs that the kernel keeps.
     node.sh(f"seaworthyctl attest --nonce {nonce} --export-dir /root/logs\n"
             "cmp /root/logs/binary_bios_measurements "

@@ -57,8 +57,8 @@ def case_signed_files(node):
     node.sh("seaworthyctl key install ima --chain /root/ima.pem; "
             "openssl x509 -in /root/ima.pem -outform der -out /root/ima.der")
     node.sh("seaworthyctl integrity sign --key ima --evm /root/runc /root/true")
-    node.sh("seaworthyctl integrity check --certificate /root/ima.pem --evm /root/runc /root/true\\n"
-            "evmctl ima_verify --key /root/ima.der /root/runc\\n"
+    node.sh("seaworthyctl integrity check --certificate /root/ima.pem --evm /root/runc /root/true\n"
+            "evmctl ima_verify --key /root/ima.der /root/runc\n"
             "evmctl verify --key /root/ima.der /root/runc")
     node.sh("chmod 700 /root/true; echo >>/root/runc")
     said = node.fails("seaworthyctl integrity check --certificate /root/ima.pem --evm "
