@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "seaworthy/bytes.h"
@@ -17,6 +18,17 @@ namespace seaworthy::verify {
 // Where the kernel measures into unless its policy says otherwise, and the name of its first entry.
 inline constexpr std::uint32_t kImaPcr = 10;
 inline constexpr std::string_view kBootAggregate = "boot_aggregate";
+
+// The kernel's templates: the name, and the fields, by which one can be called too.
+inline constexpr std::pair<std::string_view, std::string_view> kImaTemplates[] = {
+    {"ima", "d|n"},
+    {"ima-ng", "d-ng|n-ng"},
+    {"ima-sig", "d-ng|n-ng|sig"},
+    {"ima-ngv2", "d-ngv2|n-ng"},
+    {"ima-sigv2", "d-ngv2|n-ng|sig"},
+    {"ima-buf", "d-ng|n-ng|buf"},
+    {"ima-modsig", "d-ng|n-ng|sig|d-modsig|modsig"},
+    {"evm-sig", "d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues|iuid|igid|imode"}};
 
 // One entry of the binary list. The views are into the bytes it was read from.
 struct ImaEntry {

@@ -30,6 +30,7 @@ struct ImaSignature {
     kPortableEvm = 0x05,  // of its attributes, owner and mode: EVM_XATTR_PORTABLE_DIGSIG
     kVerity = 0x06        // of the file as fs-verity knows it: IMA_VERITY_DIGSIG
   };
+  static constexpr std::size_t kMaxBytes = 1024;
   Type type = Type::kDigest;
   std::uint8_t version = 2;  // 2 or 3
   ImaHash hash = ImaHash::kSha256;

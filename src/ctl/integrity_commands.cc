@@ -2,12 +2,10 @@
 // sign, and writes the files' attributes itself, for the daemon may write to no file of the node.
 #include "ctl/arguments.h"
 #include "ctl/command.h"
-#include "ctl/json.h"
 #include "ctl/render.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/integrity/ima_policy.h"
 #include "seaworthy/modules/integrity/sign_tree.h"
-#include "seaworthy/status_macros.h"
 #include "seaworthy/v1/integrity.grpc.pb.h"
 #include "seaworthy/v1/key.grpc.pb.h"
 
@@ -30,11 +28,11 @@ struct TreeOptions {
   std::vector<std::string> paths;
   bool other_file_systems = false;
   bool evm = false;
-  bool verity = false;
 };
 
 struct SignFilesOptions : TreeOptions {
   std::string key;
+  bool verity = false;
   std::string hash = "sha256";
 };
 
@@ -126,8 +124,7 @@ Outcome RunSignFiles(Session& session, const SignFilesOptions& options) {
   how.verity = options.verity;
   how.evm = options.evm;
   const Result<integrity::SignProgress> signed_files =
-      integrity::SignTree(options.root, RunOf(session, options), *signer, how,
-                          [](const integrity::SignProgress&) { return true; });
+      integrity::SignTree(options.root, RunOf(session, options), *signer, how, nullptr);
   if (!signed_files.ok()) return {ExitCode::kFailed, signed_files.status(), ""};
   session.terminal().out << signed_files->done << " signed, " << signed_files->skipped
                          << " had been signed, " << signed_files->failed << " failed\n";
@@ -146,8 +143,7 @@ Outcome RunCheckFiles(Session& session, const CheckFilesOptions& options) {
   integrity::SignatureOptions how;
   how.evm = options.evm;
   const Result<integrity::CheckProgress> checked =
-      integrity::CheckTree(options.root, RunOf(session, options), *keys, how,
-                           [](const integrity::CheckProgress&) { return true; });
+      integrity::CheckTree(options.root, RunOf(session, options), *keys, how, nullptr);
   if (!checked.ok()) return {ExitCode::kFailed, checked.status(), ""};
   session.terminal().out << checked->ok << " signed, " << checked->missing << " not signed, "
                          << checked->other_key << " by another key, " << checked->bad << " badly, "

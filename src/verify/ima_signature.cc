@@ -19,7 +19,6 @@ namespace {
 
 // Type, version, hash, key id and size; the last two are big-endian.
 constexpr std::size_t kHeader = 9;
-constexpr std::size_t kMaxSignature = 1024;
 
 constexpr ImaHash kHashes[] = {ImaHash::kSha256, ImaHash::kSha384, ImaHash::kSha512};
 constexpr ImaSignature::Type kTypes[] = {
@@ -132,7 +131,7 @@ Result<ImaSignature> ImaSignature::Parse(ByteView attribute) {
   }
   signature.hash = *hash;
   const std::size_t size = static_cast<std::size_t>(attribute[7] << 8 | attribute[8]);
-  if (size != signature.bytes.size() || size > kMaxSignature) {
+  if (size != signature.bytes.size() || size > kMaxBytes) {
     return Bad("IMA_SIGNATURE_MALFORMED", "its signature has not the size that it says");
   }
   return signature;

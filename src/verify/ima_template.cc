@@ -8,18 +8,6 @@
 namespace seaworthy::verify {
 namespace {
 
-using Named = std::pair<std::string_view, std::string_view>;
-constexpr Named kTemplates[] = {
-    {"ima", "d|n"},
-    {"ima-ng", "d-ng|n-ng"},
-    {"ima-sig", "d-ng|n-ng|sig"},
-    {"ima-ngv2", "d-ngv2|n-ng"},
-    {"ima-sigv2", "d-ngv2|n-ng|sig"},
-    {"ima-buf", "d-ng|n-ng|buf"},
-    {"ima-modsig", "d-ng|n-ng|sig|d-modsig|modsig"},
-    {"evm-sig", "d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues|iuid|igid|imode"},
-};
-
 constexpr std::pair<std::string_view, ImaFieldForm> kFields[] = {
     {"d", ImaFieldForm::kDigest},
     {"d-ng", ImaFieldForm::kDigestWithHash},
@@ -111,8 +99,10 @@ bool EachField(std::string_view format, F&& f) {
 }
 
 std::string_view FormatOf(std::string_view name) {
-  const auto* found = std::ranges::find(kTemplates, name, &Named::first);
-  return found == std::end(kTemplates) ? name : found->second;
+  for (const auto& [known, fields] : kImaTemplates) {
+    if (known == name) return fields;
+  }
+  return name;
 }
 
 }  // namespace

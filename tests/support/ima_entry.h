@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "seaworthy/bytes.h"
+#include "seaworthy/ima_list.h"
 #include "verify/little_endian.h"
 #include "verify/short_digest.h"
 
@@ -37,6 +38,16 @@ inline Bytes MakeImaNgEntry(const std::string& path, ByteView sha256) {
   std::string digest("sha256:", 8);
   digest.append(AsText(sha256));
   return MakeImaEntry("ima-ng", {digest, std::string(path.c_str(), path.size() + 1)});
+}
+
+// What the kernel extends PCR 10 of the bank SHA-256 by for the entry.
+inline Bytes ImaExtension(ByteView entry) {
+  verify::ImaListReader reader;
+  reader.Add(entry);
+  Bytes digest(32);
+  verify::ShortDigest(TPM2_ALG_SHA256, {reader.Next().value().value().template_data},
+                      digest.data());
+  return digest;
 }
 
 }  // namespace seaworthy::testing

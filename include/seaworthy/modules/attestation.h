@@ -106,7 +106,7 @@ class Attestation final : public Module {
   };
   Result<Quoted> MakeQuote(Deadline deadline, ByteView nonce,
                            const std::vector<tpm::PcrSelection>& selections);
-  // Sends `part` with the IMA list from `request` on.
+  // Sends `part` with the IMA list from its ima_first on.
   Status SendWithImaList(Deadline deadline, verify::Evidence part, const TakeEvidence& take);
 
   tpm::Broker& broker_;

@@ -21,7 +21,6 @@ using verify::ImaHash;
 using verify::ImaSignature;
 
 constexpr std::size_t kPiece = 256UL * 1024;
-constexpr std::size_t kMaxSignature = 1024;
 
 // What EVM protects, in the kernel's order (security/integrity/evm/evm_main.c); IMA's attribute
 // comes before the last.
@@ -241,7 +240,7 @@ Result<Bytes> FileSigner::Attribute(ImaSignature signature, ByteView digest) con
   ASSIGN_OR_RETURN(const Bytes bytes, sign_(signature.hash, signature.SignedDigest(digest)));
   signature.key_id = keys_.Ids().front();
   signature.bytes = bytes;
-  if (bytes.size() > kMaxSignature || !keys_.Check(signature, digest).ok()) {
+  if (bytes.size() > ImaSignature::kMaxBytes || !keys_.Check(signature, digest).ok()) {
     return Fail(Code::kFailedPrecondition, "IMA_KEY_MISMATCH",
                 "the key does not sign for the certificate or public key that goes with it");
   }

@@ -7,6 +7,7 @@
 #include "modules/integrity/ima_rule_check.h"
 #include "modules/integrity/ima_words.h"
 #include "seaworthy/bytes.h"
+#include "seaworthy/ima_list.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::integrity {
@@ -175,10 +176,11 @@ Status SetPcr(const Term& term, ImaRule& rule) {
 }
 
 Status SetTemplate(const Term& term, ImaRule& rule) {
-  for (const auto& [name, fields] : kTemplates) {
+  for (const auto& [name, fields] : verify::kImaTemplates) {
     if (term.value == name || term.value == fields) rule.template_name = name;
   }
-  return rule.template_name.empty() ? Malformed("is not one of " + AllWords(kTemplates)) : Status();
+  return rule.template_name.empty() ? Malformed("is not one of " + AllWords(verify::kImaTemplates))
+                                    : Status();
 }
 
 struct Condition {

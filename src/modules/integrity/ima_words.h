@@ -59,17 +59,6 @@ inline constexpr std::string_view kHashes[] = {
     "md4",    "md5",   "sha1",  "rmd160", "sha256",      "sha384",     "sha512",
     "sha224", "wp256", "wp384", "wp512",  "streebog256", "streebog512"};
 
-// A template's name, and the list of its fields, by which it can be called too.
-inline constexpr Word<std::string_view> kTemplates[] = {
-    {"ima", "d|n"},
-    {"ima-ng", "d-ng|n-ng"},
-    {"ima-sig", "d-ng|n-ng|sig"},
-    {"ima-ngv2", "d-ngv2|n-ng"},
-    {"ima-sigv2", "d-ngv2|n-ng|sig"},
-    {"ima-buf", "d-ng|n-ng|buf"},
-    {"ima-modsig", "d-ng|n-ng|sig|d-modsig|modsig"},
-    {"evm-sig", "d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues|iuid|igid|imode"}};
-
 // What a word means; nothing when it is not in the list.
 template <class T, std::size_t size>
 std::optional<T> Meaning(const Word<T> (&words)[size], std::string_view word) {

@@ -107,7 +107,7 @@ struct ImaRule {
   std::uint32_t appraise_algos = 0;  // bits in the order of kHashes in ima_words.h
   bool permit_directio = false;
   std::optional<std::uint8_t> pcr;
-  std::string_view template_name;  // of kTemplates in ima_words.h
+  std::string_view template_name;  // of verify::kImaTemplates
 
   bool operator==(const ImaRule&) const = default;
 };

@@ -20,6 +20,7 @@ namespace seaworthy::attestation {
 namespace {
 
 using ::seaworthy::testing::Fails;
+using ::seaworthy::testing::ImaExtension;
 using ::seaworthy::testing::IsOk;
 using ::seaworthy::testing::MakeImaNgEntry;
 using ::testing::ElementsAre;
@@ -100,9 +101,7 @@ class EvidenceTest : public ::testing::Test {
   void Measure(const std::string& path, ByteView digest) {
     const Bytes entry = MakeImaNgEntry(path, digest);
     List(entry);
-    verify::ImaListReader reader;
-    reader.Add(entry);
-    Extend(Sha256((*reader.Next())->template_data));
+    Extend(ImaExtension(entry));
     if (path == "boot_aggregate") return;
     verify::AllowFile(policy_, path, {"sha256", Bytes(digest.begin(), digest.end())});
   }
@@ -186,9 +185,7 @@ TEST_F(EvidenceTest, LeavesOffWhatIsNotQuotedYet) {
   const verify::Judgement first = Round();
   EXPECT_THAT(Failures(first.verdict), ElementsAre());
   EXPECT_EQ(evidence_.ima_list.size() + entry.size(), std::filesystem::file_size(list_));
-  verify::ImaListReader reader;
-  reader.Add(entry);
-  Extend(Sha256((*reader.Next())->template_data));
+  Extend(ImaExtension(entry));
   verify::AllowFile(policy_, "/usr/bin/b", {"sha256", Bytes(32, 2)});
   EXPECT_THAT(Failures(Round(first.state).verdict), ElementsAre());
   EXPECT_EQ(evidence_.ima_list, entry);
@@ -201,9 +198,7 @@ TEST_F(EvidenceTest, WaitsForTheRestOfAnEntry) {
   const verify::Judgement first = Round();
   EXPECT_THAT(Failures(first.verdict), ElementsAre());
   List(ByteView(entry).subspan(entry.size() / 2));
-  verify::ImaListReader reader;
-  reader.Add(entry);
-  Extend(Sha256((*reader.Next())->template_data));
+  Extend(ImaExtension(entry));
   verify::AllowFile(policy_, "/usr/bin/a", {"sha256", Bytes(32, 1)});
   EXPECT_THAT(Failures(Round(first.state).verdict), ElementsAre());
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "modules/integrity/ima_words.h"
+#include "seaworthy/ima_list.h"
 #include "support/status_matchers.h"
 #include "unit/modules/integrity/policies.h"
 
@@ -114,7 +115,7 @@ TEST(ImaPolicy, EachWordIsReadAndWritten) {
     const std::string rule = "appraise appraise_algos=" + std::string(hash) + "\n";
     EXPECT_EQ(FormatImaPolicy(Parsed(rule)), rule);
   }
-  for (const auto& [name, fields] : kTemplates) {
+  for (const auto& [name, fields] : verify::kImaTemplates) {
     const std::string rule = "measure template=" + std::string(name) + "\n";
     EXPECT_EQ(FormatImaPolicy(Parsed(rule)), rule);
     EXPECT_EQ(FormatImaPolicy(Parsed("measure template=" + std::string(fields))), rule);
