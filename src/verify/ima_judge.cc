@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "seaworthy/plain_text.h"
 #include "verify/digest.h"
 #include "verify/short_digest.h"
-#include "verify/text.h"
 
 namespace seaworthy::verify {
 namespace {
@@ -14,20 +14,8 @@ namespace {
 // A node on which everything is wrong is not worse than one on which this much is.
 constexpr std::uint64_t kMaxFindings = 1000;
 
-Severity SeverityOf(Judge judge) {
-  return judge == Judge::kFail ? Severity::kFailure : Severity::kWarning;
-}
-
 std::string Text(const ImaFields& fields) {
   return std::string(fields.hash) + ":" + Hex(fields.digest);
-}
-
-std::string Text(const std::vector<FileDigest>& digests) {
-  std::string text;
-  for (const FileDigest& digest : digests) {
-    text += (text.empty() ? "" : ", ") + digest.hash + ":" + Hex(digest.digest);
-  }
-  return text;
 }
 
 }  // namespace
@@ -136,7 +124,7 @@ void ImaJudge::JudgeEntry(const ImaEntry& entry, const ImaFields& fields, ImaFil
                           Report& report) {
   ++judged_;
   if (entry.IsViolation()) {
-    if (policy_.violations == Judge::kIgnore || Excluded(fields.path)) return;
+    if (policy_.violations == Judge::kIgnore || IsExcluded(policy_, fields.path)) return;
     Find({.code = "IMA_VIOLATION",
           .severity = SeverityOf(policy_.violations),
           .sentence = "What was read of this file is not known: it was open for writing while it "
@@ -151,26 +139,8 @@ void ImaJudge::JudgeEntry(const ImaEntry& entry, const ImaFields& fields, ImaFil
               "The IMA list does not begin with the boot aggregate, as every kernel's does."},
          entry, fields.path, report);
   }
-  const ImaFileTable::Answer answer = files_.Find(place, fields);
-  if (answer == ImaFileTable::Answer::kAllowed) return;
-  const bool known = answer == ImaFileTable::Answer::kOther;
-  if (!known && Excluded(fields.path)) return;
-  Finding finding = {.code = known ? "IMA_FILE_CHANGED" : "IMA_FILE_UNLISTED",
-                     .expected = known ? Text(policy_.files.find(fields.path)->second) : "",
-                     .found = Text(fields),
-                     .sentence = known ? "The file is not what the policy allows it to be."
-                                       : "The policy does not know this file."};
-  if (!keys_.empty()) {
-    const Status signed_by_one = keys_.Check(fields);
-    if (signed_by_one.ok()) return;
-    finding.code = Reason(signed_by_one);
-    finding.sentence += " And " + Message(signed_by_one) + ".";
-  }
-  if (!known) {
-    if (policy_.unlisted == Judge::kIgnore) return;
-    finding.severity = SeverityOf(policy_.unlisted);
-  }
-  Find(std::move(finding), entry, fields.path, report);
+  std::optional<Finding> finding = JudgeFile({policy_, files_, keys_}, fields, place);
+  if (finding) Find(*std::move(finding), entry, fields.path, report);
 }
 
 // The digest over PCRs 0 to 7, and since Linux 5.8 over 8 and 9 too, but in the bank SHA-1
@@ -212,16 +182,10 @@ void ImaJudge::JudgeBootAggregate(const ImaEntry& entry, const ImaFields& fields
        entry, fields.path, report);
 }
 
-bool ImaJudge::Excluded(std::string_view path) const {
-  return std::ranges::any_of(policy_.exclude, [path](std::string_view pattern) {
-    if (!pattern.ends_with('*')) return path == pattern;
-    return path.starts_with(pattern.substr(0, pattern.size() - 1));
-  });
-}
-
 void ImaJudge::Find(Finding finding, const ImaEntry& entry, std::string_view path, Report& report) {
   if (told_ >= kMaxFindings) {
     ++untold_;
+    worst_untold_ = std::max(worst_untold_, finding.severity);
     return;
   }
   ++told_;
@@ -243,8 +207,10 @@ std::vector<NodeState::Pcr> ImaJudge::pcr_values() const {
 void ImaJudge::Finish(Report& report) {
   if (broken_) return;
   if (untold_ > 0) {
-    report.Failed("IMA_MORE_FINDINGS", "The IMA list has " + std::to_string(untold_) +
-                                           " more entries of which there would be such to say.");
+    report.Add({.code = "IMA_MORE_FINDINGS",
+                .severity = worst_untold_,
+                .sentence = "The IMA list has " + std::to_string(untold_) +
+                            " more entries of which there would be such to say."});
   }
   if (!at_quote_ && entries_ == 0 && reader_.rest() == 0) {
     report.Add({.code = "IMA_LIST_MISSING",

@@ -11,7 +11,7 @@
 #include "seaworthy/ima_signature.h"
 #include "seaworthy/policy.h"
 #include "seaworthy/verifier.h"
-#include "verify/ima_file_table.h"
+#include "verify/ima_file_judge.h"
 #include "verify/report.h"
 
 namespace seaworthy::verify {
@@ -42,8 +42,6 @@ class ImaJudge {
   void JudgeEntry(const ImaEntry& entry, const ImaFields& fields, ImaFileTable::Place place,
                   Report& report);
   void JudgeBootAggregate(const ImaEntry& entry, const ImaFields& fields, Report& report);
-  // Whether a path is beyond the policy.
-  bool Excluded(std::string_view path) const;
   // Adds a finding about an entry, unless there are too many already.
   void Find(Finding finding, const ImaEntry& entry, std::string_view path, Report& report);
   void CompareWithQuote();
@@ -60,6 +58,7 @@ class ImaJudge {
   std::uint64_t entries_ = 0;
   std::uint64_t beyond_ = 0;  // entries behind the quote
   std::uint64_t untold_ = 0;  // findings that were too many
+  Severity worst_untold_ = Severity::kInfo;
   std::uint64_t told_ = 0;
   std::uint64_t judged_ = 0;
 };

@@ -7,7 +7,7 @@
 
 #include "seaworthy/status_macros.h"
 #include "verify/digest.h"
-#include "verify/text.h"
+#include "seaworthy/plain_text.h"
 
 namespace seaworthy::verify {
 namespace {

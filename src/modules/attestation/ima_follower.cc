@@ -1,10 +1,5 @@
 #include "modules/attestation/ima_follower.h"
 
-#include <fcntl.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <numeric>
 
 #include "seaworthy/status_macros.h"
@@ -14,44 +9,13 @@ namespace {
 
 // Ten thousand entries or so.
 constexpr std::size_t kKept = std::size_t{1} << 20;
-// The kernel gives a page at a time, whatever is asked.
-constexpr std::size_t kRead = std::size_t{64} * 1024;
-
-Status Unreadable(const std::string& path, int error) {
-  if (error == ENOENT) return Fail(Code::kNotFound, "IMA_LIST_MISSING", path + " does not exist");
-  return Fail(Code::kFailedPrecondition, "IMA_LIST_UNREADABLE",
-              path + " cannot be read: " + std::strerror(error));
-}
 
 }  // namespace
 
 Result<ImaFollower> ImaFollower::Open(const std::string& path, std::uint16_t bank) {
-  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) return Unreadable(path, errno);
+  ASSIGN_OR_RETURN(verify::ImaListFile list, verify::ImaListFile::Open(path));
   ASSIGN_OR_RETURN(verify::ImaReplay replay, verify::ImaReplay::Start(bank));
-  return ImaFollower(path, std::move(file), std::move(replay));
-}
-
-Result<std::optional<verify::ImaEntry>> ImaFollower::Next(Deadline deadline) {
-  while (true) {
-    Result<std::optional<verify::ImaEntry>> entry = reader_.Next();
-    if (!entry.ok()) {
-      return Fail(Code::kFailedPrecondition, "IMA_LIST_UNREADABLE",
-                  path_ + ": " + Message(entry.status()));
-    }
-    if (entry->has_value()) return entry;
-    if (TimeLeft(deadline).count() == 0) {
-      return Fail(Code::kDeadlineExceeded, "IMA_LIST_LONG",
-                  path_ + ": " + std::to_string(reader_.number()) +
-                      " entries were read in the time that the call has");
-    }
-    std::array<std::uint8_t, kRead> chunk;
-    const ssize_t size = read(file_.get(), chunk.data(), chunk.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return Unreadable(path_, errno);
-    if (size == 0) return std::nullopt;
-    reader_.Add(ByteView(chunk).first(static_cast<std::size_t>(size)));
-  }
+  return ImaFollower(std::move(list), std::move(replay));
 }
 
 void ImaFollower::Keep(ByteView entry) {
@@ -79,7 +43,7 @@ Result<bool> ImaFollower::FollowTo(ByteView pcr10, std::uint64_t first, Deadline
   Bytes piece = Kept(first);
   std::optional<verify::ImaReplay::Form> form = replay_.Find(pcr10);
   while (!form) {
-    ASSIGN_OR_RETURN(const std::optional<verify::ImaEntry> entry, Next(deadline));
+    ASSIGN_OR_RETURN(const std::optional<verify::ImaEntry> entry, list_.Next(deadline));
     if (!entry) break;
     if (entry->pcr == verify::kImaPcr) replay_.Extend(*entry, verify::ImaTemplateSha1(*entry));
     ++replayed_;
@@ -93,7 +57,7 @@ Result<bool> ImaFollower::FollowTo(ByteView pcr10, std::uint64_t first, Deadline
   }
   if (first > replayed_) {
     return Fail(Code::kOutOfRange, "IMA_LIST_SHORTER",
-                path_ + " has " + std::to_string(replayed_) + " entries");
+                list_.path() + " has " + std::to_string(replayed_) + " entries");
   }
   // Before the first entry both forms are all zeros.
   if (form && replayed_ > 0) replay_.Settle(*form);

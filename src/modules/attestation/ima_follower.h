@@ -5,9 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "seaworthy/deadline.h"
-#include "seaworthy/handle.h"
-#include "seaworthy/ima_list.h"
+#include "seaworthy/ima_list_file.h"
 
 namespace seaworthy::attestation {
 
@@ -35,19 +33,15 @@ class ImaFollower {
   static constexpr std::size_t kPiece = std::size_t{1} << 20;
 
  private:
-  ImaFollower(std::string path, UniqueFd file, verify::ImaReplay replay)
-      : path_(std::move(path)), file_(std::move(file)), replay_(std::move(replay)) {}
+  ImaFollower(verify::ImaListFile list, verify::ImaReplay replay)
+      : list_(std::move(list)), replay_(std::move(replay)) {}
 
-  // The next entry; nothing at the end of the list.
-  Result<std::optional<verify::ImaEntry>> Next(Deadline deadline);
   void Keep(ByteView entry);
   // The entries that are kept, from `first` on.
   Bytes Kept(std::uint64_t first) const;
 
-  std::string path_;
-  UniqueFd file_;
+  verify::ImaListFile list_;
   verify::ImaReplay replay_;
-  verify::ImaListReader reader_;
   std::uint64_t replayed_ = 0;    // entries
   std::uint64_t kept_first_ = 0;  // the number of the first of kept_
   std::deque<std::size_t> kept_sizes_;

@@ -1,7 +1,6 @@
 // Attest, with the TPM real and the kernel's part done here: entries into a file, PCR 10 extended.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <tss2/tss2_esys.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,11 +9,7 @@
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/attestation.h"
 #include "seaworthy/verifier.h"
-#include "support/ima_entry.h"
-#include "support/status_matchers.h"
-#include "support/sw_tpm.h"
-#include "support/temp_root.h"
-#include "tpm/context.h"
+#include "support/measured_node.h"
 
 namespace seaworthy::attestation {
 namespace {
@@ -35,7 +30,7 @@ class EvidenceTest : public ::testing::Test {
   }
 
   Attestation::Options Options() {
-    return {.state_dir = root_.path().string(),
+    return {.state_dir = node_.root().path().string(),
             .ak_algorithm = tpm::KeyAlgorithm::kEcP256,
             .boot_log = boot_log_,
             .ima_list = list_,
@@ -43,7 +38,7 @@ class EvidenceTest : public ::testing::Test {
                               ByteView nonce) -> Result<verify::KeyCertification> {
               if (name != "tls") return Fail(Code::kNotFound, "KEY_NOT_FOUND", name);
               if (!key_) {
-                Result<tpm::WrappedKey> made = broker_->Run(
+                Result<tpm::WrappedKey> made = node_.broker().Run(
                     deadline, [](tpm::Context& context) { return tpm::CreateKey(context, {}); });
                 if (!made.ok()) return made.status();
                 key_ = *std::move(made);
@@ -52,57 +47,25 @@ class EvidenceTest : public ::testing::Test {
             }};
   }
 
-  // The node starts, with an empty list and all zeros in its PCRs.
   void Boot() {
-    std::ofstream(list_, std::ios::trunc);
     policy_ = {};
     policy_.ima.required = true;
-    attestation_.reset();
-    broker_ = std::make_unique<tpm::Broker>(tpm::Broker::Options{
-        .tcti = swtpm_.tcti(), .state_dir = root_.path().string(), .on_change = {}});
-    attestation_ = std::make_unique<Attestation>(*broker_, events_, Options());
+    attestation_ = std::make_unique<Attestation>(node_.broker(), events_, Options());
     ASSERT_THAT(attestation_->Start(), IsOk());
-    // Of PCRs that are all zeros, as the kernel makes the first entry of each list.
-    Bytes zeros(10 * 32);
-    Measure("boot_aggregate", Sha256(zeros));
   }
   void Reboot() {
-    broker_->Close();
-    swtpm_.Kill();
-    swtpm_.Start();
+    attestation_.reset();
+    node_.Reset();
+    node_.Boot();
     Boot();
   }
 
-  static Bytes Sha256(ByteView content) {
-    Bytes digest(32);
-    verify::ShortDigest(TPM2_ALG_SHA256, {content}, digest.data());
-    return digest;
-  }
   static Deadline Soon() { return DeadlineIn(std::chrono::seconds(20)); }
 
-  // What the kernel does in this order when a file is used: puts it into the list, extends the PCR.
-  void List(ByteView entry) {
-    std::ofstream(list_, std::ios::app | std::ios::binary) << AsText(entry);
-  }
-  void Extend(ByteView sha256) {
-    TPML_DIGEST_VALUES digests = {};
-    digests.count = 1;
-    digests.digests[0].hashAlg = TPM2_ALG_SHA256;
-    std::ranges::copy(sha256, digests.digests[0].digest.sha256);
-    ASSERT_THAT(broker_->Run(Soon(),
-                             [&](tpm::Context& context) {
-                               return context.Check(
-                                   Esys_PCR_Extend(context.esys(), ESYS_TR_PCR10, ESYS_TR_PASSWORD,
-                                                   ESYS_TR_NONE, ESYS_TR_NONE, &digests),
-                                   "TPM2_PCR_Extend");
-                             }),
-                IsOk());
-  }
+  void List(ByteView entry) { node_.List(entry); }
+  void Extend(ByteView sha256) { node_.Extend(sha256); }
   void Measure(const std::string& path, ByteView digest) {
-    const Bytes entry = MakeImaNgEntry(path, digest);
-    List(entry);
-    Extend(ImaExtension(entry));
-    if (path == "boot_aggregate") return;
+    node_.Measure(path, digest);
     verify::AllowFile(policy_, path, {"sha256", Bytes(digest.begin(), digest.end())});
   }
 
@@ -140,12 +103,10 @@ class EvidenceTest : public ::testing::Test {
     return codes;
   }
 
-  testing::TempRoot root_;
-  testing::SwTpm swtpm_;
+  testing::MeasuredNode node_;
   Events events_;
-  const std::string list_ = root_ / "list";
-  const std::string boot_log_ = root_ / "boot_log";
-  std::unique_ptr<tpm::Broker> broker_;
+  const std::string& list_ = node_.list();
+  const std::string boot_log_ = node_.root() / "boot_log";
   std::unique_ptr<Attestation> attestation_;
   std::optional<tpm::WrappedKey> key_;  // "tls", when it was certified
   const Bytes nonce_ = Bytes(32, 0x11);
@@ -304,7 +265,7 @@ TEST_F(EvidenceTest, SendsNoLogThatIsNotThereAndNoListWithoutItsPcr) {
   EXPECT_FALSE(evidence_.boot_log.empty());
   std::filesystem::remove(list_);
   std::filesystem::remove(boot_log_);
-  attestation_ = std::make_unique<Attestation>(*broker_, events_, Options());
+  attestation_ = std::make_unique<Attestation>(node_.broker(), events_, Options());
   EXPECT_THAT(Failures(Round().verdict), ElementsAre("IMA_LIST_MISSING"));
   EXPECT_EQ(parts_.size(), 1U);
   EXPECT_TRUE(evidence_.boot_log.empty());

@@ -1,4 +1,4 @@
-#include "verify/text.h"
+#include "seaworthy/plain_text.h"
 
 #include "seaworthy/bytes.h"
 
