@@ -25,6 +25,8 @@ constexpr int kMaxPollers = 2;
 
 using std::chrono::milliseconds;
 
+// Of the calls at once, the part that may be watches.
+constexpr std::size_t kWatchShare = 4;
 // For the last answers to reach the sockets.
 constexpr milliseconds kFlushTime{200};
 
@@ -65,10 +67,17 @@ void ApplyLimits(grpc::ServerBuilder& builder, const Config& config) {
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, kMaxPollers);
 }
 
+rpc::Gate::Options WithLimits(rpc::Gate::Options gate, const Config::Limits& limits) {
+  gate.default_deadline = limits.default_deadline;
+  gate.max_watches = limits.max_concurrent_calls / kWatchShare;
+  return gate;
+}
+
 }  // namespace
 
 ApiServer::ApiServer(Options options)
-    : gate_(std::move(options.gate)), services_(options.make_services(gate_)) {}
+    : gate_(WithLimits(std::move(options.gate), options.config.limits)),
+      services_(options.make_services(gate_)) {}
 
 ApiServer::~ApiServer() { Shutdown(DeadlineIn(std::chrono::milliseconds(0))); }
 

@@ -15,8 +15,6 @@ namespace seaworthy::app {
 namespace {
 
 constexpr char kNodeService[] = "seaworthy.v1.NodeService";
-// Threads that event watchers may keep from the calls of one server.
-constexpr std::size_t kWatcherShare = 4;
 
 Result<std::unique_ptr<rpc::AuditLog>> OpenAudit(const std::string& path) {
   if (!path.empty()) {
@@ -50,7 +48,10 @@ App::App(const Config& config, UniqueFd state_lock, std::unique_ptr<rpc::AuditLo
                     config.attestation.boot_log, config.attestation.ima_list,
                     [this](Deadline deadline, const std::string& name, ByteView nonce) {
                       return keys_->Certify(deadline, name, nonce, false);
-                    }}) {}
+                    }}),
+      integrity_(
+          broker_, events_,
+          {config.node.state_dir, config.attestation.ima_list, config.integrity.allowed_files}) {}
 
 App::~App() { Drain(DeadlineIn(std::chrono::milliseconds(0))); }
 
@@ -116,8 +117,7 @@ Status App::StartLocalServers() {
 
 std::vector<std::unique_ptr<grpc::Service>> App::MakeAllServices(const rpc::Gate& gate) {
   std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(std::make_unique<NodeService>(
-      node_, gate, config_.limits.max_concurrent_calls / kWatcherShare));
+  services.push_back(std::make_unique<NodeService>(node_, gate));
   for (const Listed& listed : modules_) {
     for (auto& service : listed.module.MakeServices(gate)) services.push_back(std::move(service));
   }
@@ -170,6 +170,7 @@ void App::SetServing(const std::string& service, bool serving) {
 Result<std::vector<std::string>> App::Reload(const Config& config) {
   std::vector<std::string> needing_restart = NeedingRestart(config_, config);
   const Config next = WithChangeable(config_, config);
+  RETURN_IF_ERROR(integrity_.Allow(next.integrity.allowed_files));
   RETURN_IF_ERROR(remote_->Reload(next));
   RETURN_IF_ERROR(audit_->Reopen());
   SetLogLevel(next.log.level);

@@ -337,6 +337,9 @@ Config ReadAll(const toml::table& table, Findings& findings) {
   attestation.Path("boot_log", config.attestation.boot_log, true);
   attestation.Path("ima_list", config.attestation.ima_list, true);
   attestation.Finish();
+  Section integrity = root.Sub("integrity");
+  integrity.Path("allowed_files", config.integrity.allowed_files, true);
+  integrity.Finish();
   Section audit = root.Sub("audit");
   audit.Path("file", config.audit.file, true);
   audit.Finish();

@@ -54,6 +54,11 @@ struct Config {
     std::string ima_list = "/sys/kernel/security/ima/binary_runtime_measurements";
     bool operator==(const Attestation&) const = default;
   };
+  struct Integrity {
+    // A verifier's policy; empty: no file of the list is judged.
+    std::string allowed_files;
+    bool operator==(const Integrity&) const = default;
+  };
   struct Audit {
     std::string file = "/var/log/seaworthy/audit.jsonl";  // empty: journal only
     bool operator==(const Audit&) const = default;
@@ -79,6 +84,7 @@ struct Config {
   Local local;
   Remote remote;
   Attestation attestation;
+  Integrity integrity;
   Audit audit;
   Limits limits;
   Api api;

@@ -30,6 +30,7 @@ std::vector<std::string> NeedingRestart(const Config& running, const Config& wan
 
 Config WithChangeable(Config running, const Config& wanted) {
   running.log = wanted.log;
+  running.integrity = wanted.integrity;
   running.remote.server_names = wanted.remote.server_names;
   running.remote.client_ca = wanted.remote.client_ca;
   running.remote.min_tls_version = wanted.remote.min_tls_version;

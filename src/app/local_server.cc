@@ -28,8 +28,7 @@ Result<std::unique_ptr<LocalServer>> LocalServer::Start(Options options, Connect
   std::unique_ptr<LocalServer> server(new LocalServer(options.path, options.role));
   LocalServer* raw = server.get();
   rpc::Gate::Options gate{
-      [raw](const grpc::ServerContext& context) { return raw->Identify(context); }, options.audit,
-      options.config.limits.default_deadline};
+      [raw](const grpc::ServerContext& context) { return raw->Identify(context); }, options.audit};
   ASSIGN_OR_RETURN(server->api_, ApiServer::Start({options.path, options.config, std::move(gate),
                                                    std::move(options.make_services)}));
   RETURN_IF_ERROR(

@@ -1,7 +1,9 @@
 #include "node_service.h"
 
 #include "seaworthy/os/platform.h"
+#include "seaworthy/rpc/event_message.h"
 #include "seaworthy/rpc/tpm_messages.h"
+#include "seaworthy/status_macros.h"
 #include "version.h"
 
 namespace seaworthy::app {
@@ -14,16 +16,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStatusPatience{500};
 // How soon a watcher that has gone is noticed on a node where nothing happens.
 constexpr milliseconds kWatchRound{500};
-
-google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time) {
-  const auto since = time.time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(seconds.count());
-  timestamp.set_nanos(static_cast<std::int32_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(since - seconds).count()));
-  return timestamp;
-}
 
 v1::Health ToProto(Health::Level level) {
   switch (level) {
@@ -56,15 +48,6 @@ void Fill(const tpm::Properties& properties, v1::TpmStatus& status) {
   }
 }
 
-v1::Event ToProto(const Event& event) {
-  v1::Event message;
-  *message.mutable_time() = ToTimestamp(event.time);
-  message.set_type(event.type);
-  message.set_target(event.target);
-  message.set_message(event.message);
-  return message;
-}
-
 }  // namespace
 
 grpc::Status NodeService::GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
@@ -72,7 +55,7 @@ grpc::Status NodeService::GetStatus(grpc::ServerContext* context, const v1::GetS
   return rpc::Serve(
       gate_, *context, "seaworthy.v1.NodeService.GetStatus", "", [&](const rpc::Call& call) {
         response->set_version(kVersion);
-        *response->mutable_started() = ToTimestamp(node_.started);
+        rpc::ToMessage(node_.started, *response->mutable_started());
         response->set_caller_role(static_cast<v1::Role>(call.peer.role));
         for (const NamedHealth& module : node_.modules()) {
           v1::ModuleStatus& status = *response->add_modules();
@@ -100,44 +83,31 @@ grpc::Status NodeService::GetStatus(grpc::ServerContext* context, const v1::GetS
       });
 }
 
+// Goes on past the gate's default deadline: a watch has no natural end. gRPC marks the call
+// as cancelled when the client's own deadline passes.
 grpc::Status NodeService::WatchEvents(grpc::ServerContext* context,
                                       const v1::WatchEventsRequest* request,
                                       grpc::ServerWriter<v1::Event>* writer) {
   return rpc::Serve(
-      gate_, *context, "seaworthy.v1.NodeService.WatchEvents", "", [&](const rpc::Call&) {
-        Status status;
-        if (watchers_.fetch_add(1) < max_watchers_) {
-          status = Watch(*context, *request, *writer);
-        } else {
-          status = Fail(
-              Code::kResourceExhausted, "TOO_MANY_WATCHERS",
-              "at most " + std::to_string(max_watchers_) + " clients may watch events at a time");
+      gate_, *context, "seaworthy.v1.NodeService.WatchEvents", "", [&](const rpc::Call&) -> Status {
+        ASSIGN_OR_RETURN(const rpc::Watch watch, rpc::Watch::Begin(gate_));
+        std::uint64_t next = request->include_recent() ? 1 : node_.events.NextSequence();
+        // Events that were forgotten before the watch began are not missed ones.
+        bool may_miss = !request->include_recent();
+        // The client learns at once that it watches, and not with the first event.
+        writer->SendInitialMetadata();
+        while (!context->IsCancelled() && !node_.events.closed()) {
+          for (const Event& event : node_.events.WaitFrom(next, DeadlineIn(kWatchRound))) {
+            v1::Event message;
+            rpc::ToMessage(event, message);
+            if (may_miss) message.set_missed(event.sequence - next);
+            if (!writer->Write(message)) return {};
+            next = event.sequence + 1;
+            may_miss = true;
+          }
         }
-        watchers_.fetch_sub(1);
-        return status;
+        return {};
       });
-}
-
-// Goes on past the gate's default deadline: a watch has no natural end. gRPC marks the call
-// as cancelled when the client's own deadline passes.
-Status NodeService::Watch(grpc::ServerContext& context, const v1::WatchEventsRequest& request,
-                          grpc::ServerWriter<v1::Event>& writer) {
-  std::uint64_t next = request.include_recent() ? 1 : node_.events.NextSequence();
-  // Events that were forgotten before the watch began are not missed ones.
-  bool may_miss = !request.include_recent();
-  // The client learns at once that it watches, and not with the first event.
-  writer.SendInitialMetadata();
-  while (!context.IsCancelled()) {
-    for (const Event& event : node_.events.WaitFrom(next, DeadlineIn(kWatchRound))) {
-      v1::Event message = ToProto(event);
-      if (may_miss) message.set_missed(event.sequence - next);
-      if (!writer.Write(message)) return Status();
-      next = event.sequence + 1;
-      may_miss = true;
-    }
-    if (node_.events.closed()) return Status();
-  }
-  return Status();
 }
 
 }  // namespace seaworthy::app

@@ -1,7 +1,6 @@
 // NodeService: what the TPM and the daemon's parts are like, and what happens on the node.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -31,8 +30,7 @@ struct NodeView {
 
 class NodeService final : public v1::NodeService::Service {
  public:
-  NodeService(const NodeView& node, const rpc::Gate& gate, std::size_t max_watchers)
-      : node_(node), gate_(gate), max_watchers_(max_watchers) {}
+  NodeService(const NodeView& node, const rpc::Gate& gate) : node_(node), gate_(gate) {}
 
   grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
                          v1::GetStatusResponse* response) override;
@@ -40,14 +38,8 @@ class NodeService final : public v1::NodeService::Service {
                            grpc::ServerWriter<v1::Event>* writer) override;
 
  private:
-  Status Watch(grpc::ServerContext& context, const v1::WatchEventsRequest& request,
-               grpc::ServerWriter<v1::Event>& writer);
-
   const NodeView& node_;
   const rpc::Gate& gate_;
-  // Each watcher keeps a thread; they must leave some to the calls.
-  const std::size_t max_watchers_;
-  std::atomic<std::size_t> watchers_ = 0;
 };
 
 }  // namespace seaworthy::app

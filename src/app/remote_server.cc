@@ -66,8 +66,7 @@ Result<std::unique_ptr<RemoteServer>> RemoteServer::Start(Options options,
   std::unique_ptr<RemoteServer> server(new RemoteServer(options.audit, loop, remote.roles));
   RemoteServer* raw = server.get();
   rpc::Gate::Options gate{
-      [raw](const grpc::ServerContext& context) { return raw->Identify(context); }, options.audit,
-      options.config.limits.default_deadline};
+      [raw](const grpc::ServerContext& context) { return raw->Identify(context); }, options.audit};
   ASSIGN_OR_RETURN(server->api_, ApiServer::Start({remote.listen, options.config, std::move(gate),
                                                    std::move(options.make_services)}));
   tls::Front::Options front;

@@ -112,26 +112,10 @@ Outcome Client::Finish(const grpc::ClientContext& context, const grpc::Status& s
   return {ExitCode::kFailed, Status(code, status.error_message()), request_id};
 }
 
-Outcome Client::Watch(const v1::WatchEventsRequest& request,
-                      const std::function<bool(const v1::Event&)>& take) {
-  if (Outcome outcome = Connect(); !outcome.ok()) return outcome;
-  grpc::ClientContext context;
-  if (connection_.timeout_seconds) SetDeadline(context, kTimeout);
-  const auto stub = v1::NodeService::NewStub(channel_);
-  const auto reader = stub->WatchEvents(&context, request);
-  v1::Event event;
-  while (reader->Read(&event)) {
-    if (take(event)) continue;
-    context.TryCancel();
-    static_cast<void>(reader->Finish());
-    return {};
-  }
-  const grpc::Status status = reader->Finish();
-  const bool time_is_over = connection_.timeout_seconds &&
-                            status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
-                            channel_->GetState(false) == GRPC_CHANNEL_READY;
-  if (time_is_over) return {};
-  return Finish(context, status);
+bool Client::IsTimeOver(const grpc::Status& status) const {
+  return connection_.timeout_seconds &&
+         status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
+         channel_->GetState(false) == GRPC_CHANNEL_READY;
 }
 
 }  // namespace seaworthy::ctl

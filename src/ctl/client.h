@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "ctl/outcome.h"
 #include "seaworthy/v1/node.grpc.pb.h"
@@ -66,10 +67,28 @@ class Client {
     return Finish(context, reader->Finish());
   }
 
-  // Hands over events until `take` says no more, the daemon ends the stream, or the time the
+  // The same without an end: until `take` says no more, the daemon ends the stream, or the time the
   // user gave is over (no end when they gave none).
-  Outcome Watch(const v1::WatchEventsRequest& request,
-                const std::function<bool(const v1::Event&)>& take);
+  template <class Stub, class Request, class Message>
+  Outcome Watch(std::unique_ptr<grpc::ClientReader<Message>> (Stub::*method)(grpc::ClientContext*,
+                                                                             const Request&),
+                const Request& request,
+                const std::type_identity_t<std::function<bool(const Message&)>>& take) {
+    if (Outcome outcome = Connect(); !outcome.ok()) return outcome;
+    grpc::ClientContext context;
+    if (connection_.timeout_seconds) SetDeadline(context, kTimeout);
+    Stub stub(channel_);
+    const auto reader = (stub.*method)(&context, request);
+    Message message;
+    while (reader->Read(&message)) {
+      if (take(message)) continue;
+      context.TryCancel();
+      static_cast<void>(reader->Finish());
+      return {};
+    }
+    const grpc::Status status = reader->Finish();
+    return IsTimeOver(status) ? Outcome() : Finish(context, status);
+  }
 
  private:
   // Opens the channel when it is not.
@@ -77,6 +96,8 @@ class Client {
   Outcome ConnectLocal();
   Outcome ConnectRemote();
   void SetDeadline(grpc::ClientContext& context, std::chrono::seconds fallback) const;
+  // Whether the time that the user gave is over, and not that for connecting.
+  bool IsTimeOver(const grpc::Status& status) const;
   Outcome Finish(const grpc::ClientContext& context, const grpc::Status& status) const;
 
   const Connection connection_;

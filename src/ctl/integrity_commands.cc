@@ -19,6 +19,11 @@ constexpr std::chrono::hours kTreeTime{24};
 
 struct NoOptions {};
 
+struct WatchOptions {
+  bool recent = false;
+  std::uint64_t count = 0;
+};
+
 struct PolicyOptions {
   std::string file;
 };
@@ -46,6 +51,17 @@ Outcome RunState(Session& session, const NoOptions&) {
                                           v1::GetIntegrityStateRequest(), state);
   if (outcome.ok()) session.Answer(state, RenderIntegrityState(state, session.style()));
   return outcome;
+}
+
+Outcome RunWatch(Session& session, const WatchOptions& options) {
+  v1::WatchIntegrityRequest request;
+  request.set_include_recent(options.recent);
+  std::uint64_t seen = 0;
+  return session.client().Watch(
+      &v1::IntegrityService::Stub::WatchIntegrity, request, [&](const v1::IntegrityUpdate& update) {
+        return session.AnswerPart(update, RenderIntegrityUpdate(update, session.style())) &&
+               ++seen != options.count;
+      });
 }
 
 Outcome RunCheckPolicy(Session& session, const PolicyOptions& options) {
@@ -205,6 +221,16 @@ void AddIntegrityCommands(CLI::App& app, CommandLine& line) {
   AddCommand(integrity, line, "state",
              "What this kernel's IMA and EVM can and do, and what is missing for what",
              "  seaworthyctl integrity state", std::make_shared<NoOptions>(), RunState);
+  auto watch = std::make_shared<WatchOptions>();
+  CLI::App* command = AddCommand(
+      integrity, line, "watch", "Follows the IMA list, and what is found in it, until interrupted",
+      "  seaworthyctl integrity watch\n  seaworthyctl integrity watch --count 1", watch, RunWatch);
+  command->add_flag("--recent", watch->recent, "Begin with the events still in memory");
+  command
+      ->add_option("--count", watch->count,
+                   "Stop after so many changes; the first answer is how "
+                   "the list stands")
+      ->type_name("N");
   auto policy = std::make_shared<PolicyOptions>();
   AddCommand(integrity, line, "check-policy",
              "Whether the kernel takes this IMA policy: exit code 0 or 1. Needs no daemon",

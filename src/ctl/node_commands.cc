@@ -1,6 +1,5 @@
 // status, health, events.
 #include "ctl/command.h"
-#include "ctl/json.h"
 #include "ctl/render.h"
 #include "seaworthy/v1/node.grpc.pb.h"
 
@@ -36,17 +35,11 @@ Outcome RunEvents(Session& session, const EventsOptions& options) {
   v1::WatchEventsRequest request;
   request.set_include_recent(options.recent);
   std::uint64_t seen = 0;
-  return session.client().Watch(request, [&](const v1::Event& event) {
-    std::ostream& out = session.terminal().out;
-    if (session.json()) {
-      out << ToJson(event, false) << "\n";
-    } else {
-      out << RenderEvent(event, session.style());
-    }
-    // A reader at the other end of a pipe sees each event when it happens.
-    out.flush();
-    return out.good() && ++seen != options.count;
-  });
+  return session.client().Watch(
+      &v1::NodeService::Stub::WatchEvents, request, [&](const v1::Event& event) {
+        return session.AnswerPart(event, RenderEvent(event, session.style())) &&
+               ++seen != options.count;
+      });
 }
 
 }  // namespace

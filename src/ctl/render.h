@@ -28,6 +28,7 @@ std::string RenderQuote(const v1::Evidence& evidence);
 std::string RenderEvidence(const v1::Evidence& evidence);
 
 std::string RenderIntegrityState(const v1::IntegrityState& state, const Style& style);
+std::string RenderIntegrityUpdate(const v1::IntegrityUpdate& update, const Style& style);
 
 // A line for each check and, last, "trusted" or "NOT trusted: " and the codes that failed.
 std::string RenderVerdict(const verify::Verdict& verdict, const Style& style);

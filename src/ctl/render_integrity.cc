@@ -32,7 +32,39 @@ std::string Keyrings(const v1::IntegrityState& state) {
   return text.empty() ? "none" : text;
 }
 
+// "306 entries, 0 violations, 0 unexpected; 306 that PCR 10 vouches for".
+std::string ListText(const v1::ImaListState& list, const Style& style) {
+  if (!list.problem().empty() && list.entries() == 0) {
+    return style.Warning(Printable(list.problem_reason())) + ": " + Printable(list.problem());
+  }
+  std::string text = std::to_string(list.entries()) + " entries, " +
+                     std::to_string(list.violations()) + " violations, " +
+                     std::to_string(list.unexpected()) + " unexpected; " +
+                     std::to_string(list.confirmed()) + " that PCR 10 vouches for";
+  if (list.problem().empty()) return text;
+  return text + "; " + style.Warning(Printable(list.problem_reason())) + ": " +
+         Printable(list.problem());
+}
+
+std::string PolicyFile(const v1::ImaPolicyFile& file) {
+  if (file.installed_sha256().empty() && file.active_sha256().empty()) return "none installed";
+  if (file.installed_sha256() == file.active_sha256()) {
+    return "sha256:" + Printable(file.active_sha256()) + ", loaded";
+  }
+  const auto digest = [](const std::string& sha256) {
+    return sha256.empty() ? std::string("none") : "sha256:" + Printable(sha256);
+  };
+  return "loaded " + digest(file.active_sha256()) + "; for the next boot " +
+         digest(file.installed_sha256());
+}
+
 }  // namespace
+
+std::string RenderIntegrityUpdate(const v1::IntegrityUpdate& update, const Style& style) {
+  std::string text;
+  for (const v1::Event& event : update.events()) text += RenderEvent(event, style);
+  return text + ListText(update.list(), style) + "\n";
+}
 
 std::string RenderIntegrityState(const v1::IntegrityState& state, const Style& style) {
   const v1::ImaState& ima = state.ima();
@@ -40,9 +72,12 @@ std::string RenderIntegrityState(const v1::IntegrityState& state, const Style& s
   if (ima.present()) {
     rows = {{"IMA list", std::to_string(ima.entries()) + " entries, " +
                              std::to_string(ima.violations()) + " violations"},
+            {"  followed", ListText(state.list(), style)},
+            {"  memory", "at least " + std::to_string(state.list().bytes() / 1024) + " KiB"},
             {"  template", Printable(ima.template_name()) + ", " + Printable(ima.hash())},
             {"  boot policies", Join(ima.boot_policies())},
             {"  custom policy", PolicyWord(ima.custom_policy())},
+            {"  policy file", PolicyFile(state.policy_file())},
             {"  appraisal", Printable(ima.appraisal())}};
   } else {
     rows = {{"IMA list", "none"}};

@@ -20,6 +20,11 @@ void Session::Answer(const google::protobuf::Message& message, const std::string
   }
 }
 
+bool Session::AnswerPart(const google::protobuf::Message& message, const std::string& text) {
+  terminal_.out << (json() ? ToJson(message, false) + "\n" : text) << std::flush;
+  return terminal_.out.good();
+}
+
 Outcome Session::Deliver(const google::protobuf::Message& message, const std::string& file,
                          ByteView product, const std::string& shown, const std::string& what) {
   if (file.empty()) {

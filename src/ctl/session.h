@@ -30,6 +30,10 @@ class Session {
   // The command's answer on standard output: the message as JSON, or `text`.
   void Answer(const google::protobuf::Message& message, const std::string& text);
 
+  // One of many answers, seen at once by a reader at the other end of a pipe; JSON is one line.
+  // Whether there is such a reader still.
+  bool AnswerPart(const google::protobuf::Message& message, const std::string& text);
+
   // Puts a command's product, for example a CSR, where the user wants it. Without a file it is
   // itself the text; with one, the text says that `what` was written. JSON is the message
   // either way.

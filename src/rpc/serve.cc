@@ -106,6 +106,7 @@ struct Gate::State {
   std::mutex mutex;  // guards what follows
   std::condition_variable idle;
   int calls = 0;
+  std::size_t watches = 0;
   bool draining = false;
 };
 
@@ -138,6 +139,22 @@ bool Gate::Drain(Deadline deadline) {
   std::unique_lock lock(state_->mutex);
   state_->draining = true;
   return state_->idle.wait_until(lock, deadline, [&] { return state_->calls == 0; });
+}
+
+Result<Watch> Watch::Begin(const Gate& gate) {
+  Gate::State& state = *gate.state_;
+  const std::lock_guard lock(state.mutex);
+  if (state.watches >= state.options.max_watches) {
+    return Fail(
+        Code::kResourceExhausted, "TOO_MANY_WATCHERS",
+        "at most " + std::to_string(state.options.max_watches) + " clients may watch at a time");
+  }
+  ++state.watches;
+  return Watch(std::shared_ptr<void>(&state, [](void* counted) {
+    auto& left = *static_cast<Gate::State*>(counted);
+    const std::lock_guard leaving(left.mutex);
+    --left.watches;
+  }));
 }
 
 grpc::Status Serve(const Gate& gate, grpc::ServerContext& context, std::string_view method,

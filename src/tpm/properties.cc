@@ -115,6 +115,14 @@ Result<Properties> ReadProperties(Context& context) {
   return properties;
 }
 
+Result<std::uint32_t> ReadResetCount(Context& context) {
+  TPMS_TIME_INFO* time = nullptr;
+  RETURN_IF_ERROR(
+      context.Check(Esys_ReadClock(context.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &time),
+                    "TPM2_ReadClock"));
+  return EsysPtr<TPMS_TIME_INFO>(time)->clockInfo.resetCount;
+}
+
 Result<HandleCounts> CountHandles(Context& context) {
   HandleCounts counts;
   ASSIGN_OR_RETURN(counts.transient, CountFrom(context, TPM2_TRANSIENT_FIRST));

@@ -5,9 +5,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "seaworthy/plain_text.h"
 #include "seaworthy/status_macros.h"
 #include "verify/digest.h"
-#include "seaworthy/plain_text.h"
 
 namespace seaworthy::verify {
 namespace {

@@ -45,6 +45,8 @@ class Gate {
     // TPM may take more than a minute for an RSA key.
     std::chrono::milliseconds default_deadline{30'000};
     std::chrono::milliseconds longest_deadline{300'000};
+    // Calls that stay, see Watch.
+    std::size_t max_watches = 32;
   };
 
   explicit Gate(Options options);
@@ -57,6 +59,7 @@ class Gate {
  private:
   friend grpc::Status Serve(const Gate&, grpc::ServerContext&, std::string_view, std::string_view,
                             const std::function<Status(const Call&)>&);
+  friend class Watch;
   struct State;
   class Passage;
   std::unique_ptr<State> state_;
@@ -68,5 +71,16 @@ class Gate {
 // trailing metadata: "seaworthy-request-id", and on errors "seaworthy-reason".
 grpc::Status Serve(const Gate& gate, grpc::ServerContext& context, std::string_view method,
                    std::string_view target, const std::function<Status(const Call&)>& work);
+
+// A call that stays until its client goes. Each keeps a thread; they must leave some to the others.
+class Watch {
+ public:
+  // RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS).
+  static Result<Watch> Begin(const Gate& gate);
+
+ private:
+  explicit Watch(std::shared_ptr<void> place) : place_(std::move(place)) {}
+  std::shared_ptr<void> place_;  // gives the place free
+};
 
 }  // namespace seaworthy::rpc

@@ -25,6 +25,10 @@ struct Properties {
 
 Result<Properties> ReadProperties(Context& context);
 
+// How often the TPM was started anew (TPM2_Startup with CLEAR), in all its life; TPM2_ReadClock
+// tells it as it is, which a quote does not.
+Result<std::uint32_t> ReadResetCount(Context& context);
+
 // Handles that exist in the TPM, for finding leaks.
 struct HandleCounts {
   std::size_t transient = 0;

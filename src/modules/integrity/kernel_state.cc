@@ -81,19 +81,6 @@ void ReadFirstEntry(const fs::path& list, ImaState& ima) {
   if (fields.ok()) ima.hash = fields->hash;
 }
 
-// The file takes a policy. It is gone once one was loaded, unless the kernel was built to take more
-// (then it stays writable) or to show it (then it stays readable).
-CustomPolicy ReadCustomPolicy(const fs::path& ima, std::uint64_t entries) {
-  std::error_code error;
-  const fs::file_status status = fs::status(ima / "policy", error);
-  if (!fs::exists(status)) return entries > 0 ? CustomPolicy::kLoaded : CustomPolicy::kUnknown;
-  const fs::perms mode = status.permissions();
-  const bool readable = (mode & fs::perms::owner_read) != fs::perms::none;
-  const bool writable = (mode & fs::perms::owner_write) != fs::perms::none;
-  if (!writable) return CustomPolicy::kLoaded;
-  return readable ? CustomPolicy::kExtensible : CustomPolicy::kNotLoaded;
-}
-
 ImaState ReadIma(const fs::path& root, const std::string& command_line) {
   ImaState ima;
   const fs::path folder = root / "sys/kernel/security/ima";
@@ -221,6 +208,19 @@ Feature EvmHmac(const KernelState& state) {
 }
 
 }  // namespace
+
+// The file takes a policy. It is gone once one was loaded, unless the kernel was built to take more
+// (then it stays writable) or to show it (then it stays readable).
+CustomPolicy ReadCustomPolicy(const fs::path& ima, std::uint64_t entries) {
+  std::error_code error;
+  const fs::file_status status = fs::status(ima / "policy", error);
+  if (!fs::exists(status)) return entries > 0 ? CustomPolicy::kLoaded : CustomPolicy::kUnknown;
+  const fs::perms mode = status.permissions();
+  const bool readable = (mode & fs::perms::owner_read) != fs::perms::none;
+  const bool writable = (mode & fs::perms::owner_write) != fs::perms::none;
+  if (!writable) return CustomPolicy::kLoaded;
+  return readable ? CustomPolicy::kExtensible : CustomPolicy::kNotLoaded;
+}
 
 KernelState ReadKernelState(const fs::path& root) {
   KernelState state;

@@ -51,6 +51,9 @@ struct KernelState {
   std::vector<Feature> features;
 };
 
+// Whether a policy was loaded, by what is in IMA's folder of securityfs.
+CustomPolicy ReadCustomPolicy(const std::filesystem::path& ima, std::uint64_t entries);
+
 // Looks at the moment of the call, and fails on nothing: what cannot be seen is not there. `root`
 // is "/" but for tests.
 KernelState ReadKernelState(const std::filesystem::path& root = "/");

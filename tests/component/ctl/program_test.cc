@@ -148,6 +148,14 @@ TEST_F(ProgramTest, TellsWhatTheKernelsIntegrityIs) {
   EXPECT_EQ(node_->Ctl({"integrity", "state"}, "read/s").exit, 0);
 }
 
+TEST_F(ProgramTest, FollowsTheImaList) {
+  const Ran text = Ctl({"--timeout", "3", "integrity", "watch", "--recent"});
+  EXPECT_EQ(text.exit, 0) << text.err;
+  EXPECT_THAT(text.out, EndsWith(File("ima_list") + " does not exist\n"));
+  EXPECT_EQ(node_->Json({"integrity", "watch", "--count", "1"})["list"]["problem_reason"],
+            "IMA_LIST_MISSING");
+}
+
 TEST_F(ProgramTest, EvidenceCarriesTheLogsThatAreThere) {
   const Words attest = {"attest", "--nonce", kNonce, "--out", File("evidence")};
   std::ofstream(File("boot_log")) << "a boot log";

@@ -32,7 +32,7 @@ std::vector<Method> AllMethods() {
     for (int i = 0; i < service->method_count(); ++i) {
       const auto* method = service->method(i);
       methods.push_back(
-          {"/" + service->full_name() + "/" + method->name(), method->name() == "WatchEvents"});
+          {"/" + service->full_name() + "/" + method->name(), method->name().starts_with("Watch")});
     }
   }
   return methods;
