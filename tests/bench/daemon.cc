@@ -113,14 +113,24 @@ void Daemon::CreateKey(const std::string& name) {
   if (status.error_code() != grpc::StatusCode::ALREADY_EXISTS) Check(status, "CreateKey");
 }
 
-void Daemon::Sign(const std::string& name) {
+Bytes Daemon::Sign(const std::string& name, ByteView sha256) {
   grpc::ClientContext context;
   v1::SignRequest request;
   request.set_name(name);
   request.set_hash(v1::SHA256);
-  request.set_digest(std::string(32, '\0'));
+  request.set_digest(sha256.data(), sha256.size());
   v1::SignResponse response;
   Check(keys_->Sign(&context, request, &response), "Sign");
+  return {response.signature().begin(), response.signature().end()};
+}
+
+std::string Daemon::PublicKeyPem(const std::string& name) {
+  grpc::ClientContext context;
+  v1::GetKeyRequest request;
+  request.set_name(name);
+  v1::Key key;
+  Check(keys_->GetKey(&context, request, &key), "GetKey");
+  return key.public_key_pem();
 }
 
 void Daemon::Quote() {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "seaworthy/bytes.h"
 #include "seaworthy/handle.h"
 #include "seaworthy/v1/attestation.grpc.pb.h"
 #include "seaworthy/v1/key.grpc.pb.h"
@@ -35,7 +36,8 @@ class Daemon {
 
   // Calls over the admin socket; the key is made when it is not there.
   void CreateKey(const std::string& name);
-  void Sign(const std::string& name);
+  Bytes Sign(const std::string& name, ByteView sha256);
+  std::string PublicKeyPem(const std::string& name);
   void Quote();
   // Evidence with the IMA list from an entry of that boot on; the boot that it is of.
   std::uint32_t Attest(std::uint64_t ima_first, std::uint32_t reset_count);

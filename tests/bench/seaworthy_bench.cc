@@ -15,10 +15,12 @@
 #include "bench/attesting.h"
 #include "bench/bare_tpm.h"
 #include "bench/daemon.h"
+#include "bench/following.h"
 #include "bench/handshakes.h"
 #include "bench/process.h"
 #include "bench/report.h"
 #include "bench/rivals.h"
+#include "bench/signing.h"
 #include "bench/verifying.h"
 #include "support/sw_tpm.h"
 
@@ -31,6 +33,8 @@ constexpr int kHandshakes = 300;
 constexpr int kStarts = 30;
 constexpr int kProcesses = 30;
 constexpr int kLists = 5;
+constexpr int kFollowed = 200;
+constexpr int kTrees = 5;
 constexpr int kVerdicts = 2'000;
 constexpr int kEntriesOfALongList = 100'000;
 // Long enough for what the last calls left behind to be put away.
@@ -133,6 +137,41 @@ class EvidenceFigures {
       {[this] { few_.Attest(); }, [this] { many_.Attest(); }, [this] { bare_.Quote(); }}};
 };
 
+// Has the integrity module's work measured: the list followed, files signed.
+class IntegrityFigures {
+ public:
+  explicit IntegrityFigures(const std::string& program) : signing_(program) {}
+
+  void AddTo(std::vector<Figure>& figures) const {
+    const double file_ms = sign_.median(0) / Signing::kFiles;
+    const double bare_ms = sign_.median(1) / Signing::kFiles;
+    figures.insert(figures.end(),
+                   {{"ima_follow_added_ms", Median(long_) - Median(short_), "ms", 2.0},
+                    {"sign_files_vs_bare", file_ms / bare_ms, "ratio", 1.2},
+                    {"sign_files_per_s", 1e3 / file_ms, "1/s", {}},
+                    {"sign_bare_per_s", 1e3 / bare_ms, "1/s", {}}});
+  }
+
+ private:
+  Following following_;
+  Signing signing_;
+  const testing::SwTpm tpm_;
+  BareTpm bare_{tpm_.tcti()};
+  std::vector<double> long_, short_;
+  const InTurns follow_{"ima_follow", kFollowed, {[this] {
+                          const Following::Cost cost = following_.FollowOn();
+                          long_.push_back(cost.long_ms);
+                          short_.push_back(cost.short_ms);
+                        }}};
+  const InTurns sign_{"sign_files",
+                      kTrees,
+                      {[this] { signing_.SignFiles(); },
+                       [this] {
+                         for (int i = 0; i < Signing::kFiles; ++i) bare_.Sign();
+                       }},
+                      [this] { signing_.ChangeFiles(); }};
+};
+
 double IdleResidentMib(const Daemon& daemon) {
   poll(nullptr, 0, kIdleMs);
   return daemon.ResidentMib();
@@ -158,9 +197,9 @@ std::vector<Figure> Measure(const std::string& program) {
   starting.Quote();
   starting.Stop();
 
-  const InTurns sign(
-      "sign", kCalls,
-      {[&] { daemon.Sign("bench"); }, [&] { bare.Sign(); }, [&] { daemon.CheckHealth(); }});
+  const InTurns sign("sign", kCalls,
+                     {[&] { daemon.Sign("bench", Bytes(32)); }, [&] { bare.Sign(); },
+                      [&] { daemon.CheckHealth(); }});
   const InTurns quote("quote", kCalls, {[&] { daemon.Quote(); }, [&] { bare.Quote(); }});
   const InTurns handshake("tls_handshake", kHandshakes,
                           {[&] { handshakes.WithTpmKey(); }, [&] { handshakes.WithSoftwareKey(); },
@@ -215,8 +254,10 @@ int Main(int argc, char** argv) {
   if (program.empty() || json.empty()) Give("usage: --daemon=PROGRAM --json=FILE");
   const VerifierFigures verifier;
   const EvidenceFigures evidence(program);
+  const IntegrityFigures integrity(program);
   std::vector<Figure> figures = Measure(program);
   evidence.AddTo(figures);
+  integrity.AddTo(figures);
   verifier.AddTo(figures);
   PrintTable(figures);
   WriteJson(figures, json);

@@ -201,12 +201,14 @@ TEST_F(Tree, TheCallerAndTheDeadlineEndTheRun) {
   EXPECT_THAT(SignTree(tree_, Run(), key_.Signer(), kUser,
                        [](const SignProgress& now) { return now.done < 2; }),
               Fails(Code::kCancelled, "CANCELLED"));
-  EXPECT_EQ(key_.signatures(), 2);
+  // With those that were under way.
+  const auto signatures = key_.signatures();
+  EXPECT_THAT(signatures, ::testing::AllOf(::testing::Ge(2), ::testing::Le(5)));
   TreeRun late = Run();
   late.deadline = DeadlineIn(std::chrono::seconds(0));
   EXPECT_THAT(Sign(late), Fails(Code::kDeadlineExceeded, "DEADLINE_EXCEEDED"));
   EXPECT_THAT(Check(late), Fails(Code::kDeadlineExceeded, "DEADLINE_EXCEEDED"));
-  EXPECT_EQ(key_.signatures(), 2);
+  EXPECT_EQ(key_.signatures(), signatures);
 }
 
 TEST_F(Tree, CheckTellsWhatIsWrongWithEach) {
@@ -258,18 +260,18 @@ TEST_F(Tree, OtherFileSystemsAreEnteredOnlyWhenAsked) {
 TEST_F(Tree, AFolderThatBecomesALinkIsNotFollowed) {
   std::filesystem::create_directory(tree_ + "/d");
   WriteText(tree_ + "/d/file", "content");
-  const auto signer = FileSigner::Create(key_.certificate(), [&](ImaHash hash, ByteView digest) {
-    if (std::filesystem::is_directory(std::filesystem::symlink_status(tree_ + "/d"))) {
-      std::filesystem::remove_all(tree_ + "/d");
-      std::filesystem::create_symlink(root_ / "outside", tree_ + "/d");
-    }
-    return key_.Sign(hash, digest);
-  });
-  const auto progress = SignTree(tree_, Run({"1", "d/file", "d", "2"}), *signer, kUser, nullptr);
-  ASSERT_THAT(progress, IsOk());
-  EXPECT_EQ(progress->done, 2);
+  std::vector<std::string> visited;
+  ASSERT_THAT(ForEachFile(tree_, Run({"1", "d/file", "d", "2"}),
+                          [&](const std::string& path, int /*fd*/) -> Status {
+                            visited.push_back(path);
+                            if (path != "1") return {};
+                            std::filesystem::remove_all(tree_ + "/d");
+                            std::filesystem::create_symlink(root_ / "outside", tree_ + "/d");
+                            return {};
+                          }),
+              IsOk());
+  EXPECT_THAT(visited, ElementsAre("1", "2"));
   EXPECT_THAT(failed_, ElementsAre(Pair("d", "UNSAFE_FILE"), Pair("d/file", "UNSAFE_FILE")));
-  EXPECT_FALSE(IsSigned(root_ / "outside/file"));
 }
 
 // A folder changes places with a link to elsewhere, again and again.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <atomic>
 #include <string>
 
 #include "seaworthy/handle.h"
@@ -85,7 +86,7 @@ class SigningKey {
  private:
   testing::TempRoot root_;
   CPtr<EVP_PKEY, EVP_PKEY_free> key_;
-  int signatures_ = 0;
+  std::atomic<int> signatures_ = 0;
 };
 
 inline UniqueFd OpenFile(const std::string& path) {
