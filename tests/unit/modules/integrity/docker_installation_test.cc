@@ -43,7 +43,7 @@ class DockerInstallation : public ::testing::Test {
     fs::create_directories(node_ + "/usr/lib");
     fs::create_directories(node_ + "/usr/bin");
     Link("usr/lib", "lib");
-    Link("usr/bin", "bin");
+    Link("/usr/bin", "bin");
   }
   void Packages(const std::string& status, const std::map<std::string, std::string>& lists) const {
     Put("var/lib/dpkg/status", status);
@@ -181,6 +181,7 @@ TEST_F(DockerInstallation, LinksAreTakenDownAndFollowedInTheRoot) {
 TEST_F(DockerInstallation, FoldersBehindLinksAreEnteredWhereTheyAreNamedAlone) {
   Put("srv/docker/daemon.json");
   Put("srv/docker/sub/file");
+  Put("srv/elsewhere");
   Link("/srv/docker", "etc/docker");
   Link("/", "srv/docker/all");
   Link("../docker", "srv/docker/sub/again");
