@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/fsverity.h>
-#include <linux/limits.h>
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "modules/integrity/file_reading.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
 
@@ -19,8 +19,6 @@ namespace {
 
 using verify::ImaHash;
 using verify::ImaSignature;
-
-constexpr std::size_t kPiece = 256UL * 1024;
 
 // What EVM protects, in the kernel's order (security/integrity/evm/evm_main.c); IMA's attribute
 // comes before the last.
@@ -34,27 +32,6 @@ std::string ImaName(const SignatureOptions& options) {
 }
 std::string EvmName(const SignatureOptions& options) {
   return options.user_attributes ? "user.evm" : "security.evm";
-}
-
-// Nothing when the file has no such attribute.
-Result<std::optional<Bytes>> ReadAttribute(int fd, const std::string& name) {
-  Bytes value(XATTR_SIZE_MAX);
-  const ssize_t size = fgetxattr(fd, name.c_str(), value.data(), value.size());
-  if (size < 0 && errno == ENODATA) return std::optional<Bytes>();
-  if (size < 0) return AttributeError(errno, name);
-  value.resize(static_cast<std::size_t>(size));
-  return std::optional<Bytes>(std::move(value));
-}
-
-Result<std::vector<std::string>> ListAttributes(int fd) {
-  std::string list(XATTR_LIST_MAX, '\0');
-  const ssize_t size = flistxattr(fd, list.data(), list.size());
-  if (size < 0) return AttributeError(errno, "attributes");
-  std::vector<std::string> names;
-  for (std::size_t at = 0; at < static_cast<std::size_t>(size); at += names.back().size() + 1) {
-    names.emplace_back(list.c_str() + at);
-  }
-  return names;
 }
 
 // What those of the attributes hold that the file has. Only what is in the list counts: SELinux
@@ -96,54 +73,6 @@ Result<Bytes> EvmDigest(ImaHash hash, std::initializer_list<ByteView> attributes
   return verify::ImaDigest(hash, [&]() -> Result<ByteView> {
     return std::exchange(given, true) ? ByteView() : ByteView(data);
   });
-}
-
-Status Changed() {
-  return Fail(Code::kAborted, "FILE_CHANGED", "the file was changed while it was looked at");
-}
-
-Result<struct stat> StatRegular(int fd) {
-  struct stat stat = {};
-  if (fstat(fd, &stat) != 0) return FromErrno(errno, "stat");
-  if (!S_ISREG(stat.st_mode)) {
-    return Fail(Code::kFailedPrecondition, "UNSAFE_FILE", "it is not a regular file");
-  }
-  return stat;
-}
-
-Status CheckUnchanged(int fd, const struct stat& before) {
-  const auto same = [](const timespec& a, const timespec& b) {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-  };
-  ASSIGN_OR_RETURN(const struct stat now, StatRegular(fd));
-  if (now.st_size != before.st_size || !same(now.st_mtim, before.st_mtim) ||
-      !same(now.st_ctim, before.st_ctim)) {
-    return Changed();
-  }
-  return {};
-}
-
-Result<Bytes> HashFile(Deadline deadline, int fd, ImaHash hash, const struct stat& stat,
-                       std::uint64_t& bytes) {
-  Bytes piece(kPiece);
-  bytes = 0;
-  ASSIGN_OR_RETURN(Bytes digest, verify::ImaDigest(hash, [&]() -> Result<ByteView> {
-                     if (TimeLeft(deadline).count() == 0) {
-                       return Fail(Code::kDeadlineExceeded, "DEADLINE_EXCEEDED",
-                                   "no time left to read it");
-                     }
-                     ssize_t got = -1;
-                     do {
-                       got = pread(fd, piece.data(), piece.size(), static_cast<off_t>(bytes));
-                     } while (got < 0 && errno == EINTR);
-                     if (got < 0) return FromErrno(errno, "read");
-                     bytes += static_cast<std::uint64_t>(got);
-                     // A file that grows would be read without end.
-                     if (bytes > static_cast<std::uint64_t>(stat.st_size)) return Changed();
-                     return ByteView(piece).first(static_cast<std::size_t>(got));
-                   }));
-  RETURN_IF_ERROR(CheckUnchanged(fd, stat));
-  return digest;
 }
 
 struct VerityDigest {
@@ -205,31 +134,6 @@ Status CheckEvm(int fd, ByteView ima, const struct stat& stat, const verify::Ima
 }
 
 }  // namespace
-
-Status AttributeError(int error, const std::string& name) {
-  switch (error) {
-    case ENOTSUP:
-      return Fail(Code::kFailedPrecondition, "XATTR_UNSUPPORTED",
-                  "the file system does not keep " + name);
-    case EROFS:
-      return Fail(Code::kFailedPrecondition, "READ_ONLY_FILE_SYSTEM",
-                  "the file system is mounted read-only, " + name + " is not written");
-    case ENOSPC:
-    case EDQUOT:
-    case E2BIG:
-      return Fail(Code::kResourceExhausted, "DISK_FULL",
-                  "no room for " + name +
-                      ": the file system, the quota or what it keeps of attributes is full");
-    case EPERM:
-    case EACCES:
-      return Fail(Code::kPermissionDenied, "XATTR_DENIED",
-                  "not permitted to write " + name +
-                      ": it takes CAP_SYS_ADMIN and a file that is not immutable, and IMA, EVM "
-                      "where it guards a valid signature, or another security module may refuse");
-    default:
-      return FromErrno(error, name);
-  }
-}
 
 Result<FileSigner> FileSigner::Create(const std::string& pem, Sign sign) {
   ASSIGN_OR_RETURN(verify::ImaKeys keys, verify::ImaKeys::Parse({pem}));
