@@ -124,6 +124,9 @@ class Search {
     std::string at(path);
     ASSIGN_OR_RETURN(const std::optional<Place> place, Step(at));
     if (!place || S_ISDIR(place->stat.st_mode)) return {};
+    // To dpkg it is the folder that it leads to: where /lib is one, packages have /lib.
+    ASSIGN_OR_RETURN(const bool folder, LeadsToFolder(at));
+    if (folder) return {};
     const bool plain = S_ISREG(place->stat.st_mode) && (place->stat.st_mode & 0111) == 0;
     if (plain && !at.starts_with("etc/") && KindOf(at, false) != InstalledKind::kUnit) return {};
     return Follow(at, {}).status();
@@ -153,6 +156,13 @@ class Search {
     if (!canonical) return std::optional<Place>();
     path = is_folder ? *canonical : Join(*canonical, path.substr(name));
     return root_.At(path);
+  }
+
+  Result<bool> LeadsToFolder(const std::string& path) const {
+    ASSIGN_OR_RETURN(const std::optional<std::string> end, root_.Canonical(path));
+    if (!end) return false;
+    ASSIGN_OR_RETURN(const std::optional<Place> place, root_.At(*end));
+    return place && S_ISDIR(place->stat.st_mode);
   }
 
   // Link for link to a file or a folder; takes down all but the folder.

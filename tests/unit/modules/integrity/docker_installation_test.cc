@@ -91,7 +91,7 @@ TEST_F(DockerInstallation, OfPackagesIsProgramsUnitsAndConfiguration) {
   }
   Link("foo", "usr/bin/docker-init");
   Packages(kStatus, {{"docker.io",
-                      "/.\n/etc\n/etc/default/docker\n/lib/systemd/system/docker.service\n"
+                      "/.\n/etc\n/lib\n/etc/default/docker\n/lib/systemd/system/docker.service\n"
                       "/usr/bin/docker\n/bin/dnet\n/usr/bin/docker-init\n/usr/bin/gone\n"
                       "/usr/lib/python3/compose.py\n/usr/share/docker/contrib.sh\n"
                       "/usr/share/doc/docker.io/copyright\n"},
