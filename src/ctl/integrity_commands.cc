@@ -1,13 +1,12 @@
 // integrity: state asks the daemon; check-policy and check need none; sign has the daemon's key
 // sign, and writes the files' attributes itself, for the daemon may write to no file of the node.
-#include "ctl/arguments.h"
 #include "ctl/command.h"
+#include "ctl/file_key.h"
 #include "ctl/render.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/integrity/ima_policy.h"
 #include "seaworthy/modules/integrity/sign_tree.h"
 #include "seaworthy/v1/integrity.grpc.pb.h"
-#include "seaworthy/v1/key.grpc.pb.h"
 
 namespace seaworthy::ctl {
 namespace {
@@ -105,35 +104,13 @@ verify::ImaHash ImaHashOf(const std::string& name) {
   return verify::ImaHash::kSha256;
 }
 
-// Has the daemon's key sign one digest.
-Result<Bytes> SignDigest(Session& session, const v1::Key& key, verify::ImaHash hash,
-                         ByteView digest) {
-  const bool rsa = key.algorithm() == v1::RSA_2048 || key.algorithm() == v1::RSA_3072;
-  v1::SignRequest request;
-  request.set_name(key.name());
-  request.set_hash(ParseHash(verify::ToString(hash)));
-  request.set_scheme(rsa ? v1::RSASSA_PKCS1_V1_5 : v1::ECDSA);
-  request.set_digest(digest.data(), digest.size());
-  v1::SignResponse response;
-  const Outcome outcome = session.client().Call(&v1::KeyService::Stub::Sign, request, response);
-  if (!outcome.ok()) return outcome.status;
-  return Bytes(response.signature().begin(), response.signature().end());
-}
-
 Outcome RunSignFiles(Session& session, const SignFilesOptions& options) {
-  v1::GetKeyRequest request;
-  request.set_name(options.key);
   v1::Key key;
-  if (Outcome outcome = session.client().Call(&v1::KeyService::Stub::GetKey, request, key);
-      !outcome.ok()) {
-    return outcome;
-  }
-  const std::string& certificate = key.certificate_chain_pem();
+  if (Outcome outcome = GetKey(session, options.key, key); !outcome.ok()) return outcome;
   const Result<integrity::FileSigner> signer =
-      integrity::FileSigner::Create(certificate.empty() ? key.public_key_pem() : certificate,
-                                    [&](verify::ImaHash hash, ByteView digest) {
-                                      return SignDigest(session, key, hash, digest);
-                                    });
+      integrity::FileSigner::Create(PemOf(key), [&](verify::ImaHash hash, ByteView digest) {
+        return SignDigest(session, key, hash, digest);
+      });
   if (!signer.ok()) return {ExitCode::kFailed, signer.status(), ""};
   integrity::SignatureOptions how;
   how.hash = ImaHashOf(options.hash);
@@ -239,6 +216,7 @@ void AddIntegrityCommands(CLI::App& app, CommandLine& line) {
       ->required()
       ->type_name("FILE");
   AddFileCommands(integrity, line);
+  AddBaselineCommands(integrity, line);
 }
 
 }  // namespace seaworthy::ctl

@@ -1,0 +1,21 @@
+// The daemon's keys as those that sign files and what is said of them.
+#pragma once
+
+#include <string>
+
+#include "ctl/session.h"
+#include "seaworthy/ima_signature.h"
+#include "seaworthy/v1/key.pb.h"
+
+namespace seaworthy::ctl {
+
+Outcome GetKey(Session& session, const std::string& name, v1::Key& key);
+
+// Its certificate, or its public key while it has none.
+std::string PemOf(const v1::Key& key);
+
+// Has the daemon sign one digest: RSA PKCS#1 v1.5, or ECDSA in DER.
+Result<Bytes> SignDigest(Session& session, const v1::Key& key, verify::ImaHash hash,
+                         ByteView digest);
+
+}  // namespace seaworthy::ctl
