@@ -14,6 +14,7 @@
 
 #include "bench/attesting.h"
 #include "bench/bare_tpm.h"
+#include "bench/baseline_scan.h"
 #include "bench/daemon.h"
 #include "bench/following.h"
 #include "bench/handshakes.h"
@@ -35,6 +36,7 @@ constexpr int kProcesses = 30;
 constexpr int kLists = 5;
 constexpr int kFollowed = 200;
 constexpr int kTrees = 5;
+constexpr int kScans = 15;
 constexpr int kVerdicts = 2'000;
 constexpr int kEntriesOfALongList = 100'000;
 // Long enough for what the last calls left behind to be put away.
@@ -172,6 +174,29 @@ class IntegrityFigures {
                       [this] { signing_.ChangeFiles(); }};
 };
 
+// Has the files of a Docker installation compared with their baseline, beside sha256sum over them.
+class BaselineFigures {
+ public:
+  explicit BaselineFigures(const std::string& ctl) : scan_(ctl) {}
+
+  void AddTo(std::vector<Figure>& figures) const {
+    figures.insert(figures.end(), {{"baseline_scan_vs_sha256sum",
+                                    turns_.median(0) / turns_.median(1), "ratio", 1.0},
+                                   {"baseline_scan_ms", turns_.median(0), "ms", {}},
+                                   {"baseline_sha256sum_ms", turns_.median(1), "ms", {}}});
+  }
+
+ private:
+  const BaselineScan scan_;
+  const InTurns turns_{
+      "baseline", kScans, {[this] { scan_.Compare(); }, [this] { scan_.Sha256sum(); }}};
+};
+
+// The program of that name where `program` is.
+std::string Beside(const std::string& program, const std::string& name) {
+  return program.substr(0, program.rfind('/') + 1) + name;
+}
+
 double IdleResidentMib(const Daemon& daemon) {
   poll(nullptr, 0, kIdleMs);
   return daemon.ResidentMib();
@@ -255,9 +280,11 @@ int Main(int argc, char** argv) {
   const VerifierFigures verifier;
   const EvidenceFigures evidence(program);
   const IntegrityFigures integrity(program);
+  const BaselineFigures baseline(Beside(program, "seaworthyctl"));
   std::vector<Figure> figures = Measure(program);
   evidence.AddTo(figures);
   integrity.AddTo(figures);
+  baseline.AddTo(figures);
   verifier.AddTo(figures);
   PrintTable(figures);
   WriteJson(figures, json);
