@@ -193,6 +193,21 @@ def boot_loaders_log():
     return log + b"".join(boot_event(*event) for event in events)
 
 
+def installation():
+    """A baseline with the signature of nobody, and what dpkg says of a package."""
+    text = json.dumps({
+        "seaworthy_baseline": 1, "hash": "sha256", "recorded": "2026-11-22 17:57:05 UTC",
+        "node": "node-17", "paths": ["srv/a%20b"], "packages": {"runc": "1.1.5"},
+        "files": {"usr/sbin/runc": {"type": "file", "mode": "0755", "digest": "22" * 32},
+                  "usr/bin/runc": {"type": "link", "target": "../sbin/runc"}}}) + "\n"
+    write("integrity_baseline", "unsigned", text.encode())
+    write("integrity_baseline", "signed",
+          (text + json.dumps({"signature": "30060201010201" + "01"}) + "\n").encode())
+    write("integrity_dpkg", "status",
+          b"Package: runc\nStatus: install ok installed\nMulti-Arch: same\nArchitecture: amd64\n"
+          b"Version: 1.1.5\nConffiles:\n /etc/runc.conf 0123456789abcdef0123456789abcdef obsolete\n")
+
+
 def main():
     # The first byte: events keep their digests, or get those over their data.
     for folder in ("seabios-direct", "ovmf-direct", "ovmf-secureboot-uki"):
@@ -272,6 +287,8 @@ def main():
     bound = ecc[:8] + struct.pack(">H", 32) + policy + ecc[10:]
     write("tpm_tss2_pem", "ecc-policy",
           tss2_pem(bound, struct.pack(">H", 32) + pcr_digest + selection))
+
+    installation()
 
 
 main()
