@@ -33,6 +33,12 @@ std::vector<FileDrift::Change> Differences(const FileAttributes& before,
   return changes;
 }
 
+// IMA's and EVM's signatures are of the content, and change with it.
+bool FollowsFromContent(const FileDrift::Change& change) {
+  return change.name == "digest" || change.name == "size" || change.name == "xattr:security.ima" ||
+         change.name == "xattr:security.evm";
+}
+
 // Whether dpkg's records say that an update made a file what it is, or took it away.
 class Explanation {
  public:
@@ -52,9 +58,7 @@ class Explanation {
     if (before == baseline_.packages.end() || now == packages_.end()) return "";
     const std::string version = ToPlainText(now->second.version);
     if (before->second == version) return "";
-    const bool content_alone = std::ranges::all_of(drift.changes, [](const auto& change) {
-      return change.name == "digest" || change.name == "size";
-    });
+    const bool content_alone = std::ranges::all_of(drift.changes, &FollowsFromContent);
     if (!content_alone) return "";
     const std::string path = FromPlainText(drift.path);
     const bool removed = drift.kind == FileDrift::Kind::kRemoved;

@@ -60,9 +60,9 @@ struct FileDrift {
   Kind kind = Kind::kChanged;
   FileAttributes attributes;    // now; of what was removed: before
   std::vector<Change> changes;  // of what was changed
-  // "update of runc from 1.1.5 to 1.1.6", when all that changed is the content, and that is by MD5
-  // what dpkg says of the new package; empty: nothing explains it. It is the word of a database
-  // that root can edit.
+  // "update of runc from 1.1.5 to 1.1.6", when all that changed is the content, with its IMA and
+  // EVM signatures, and it is by MD5 what dpkg says of the new package; empty: nothing explains it.
+  // It is the word of a database that root can edit.
   std::string explanation;
   Status why;  // it cannot be read
 };

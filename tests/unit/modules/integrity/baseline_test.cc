@@ -192,6 +192,12 @@ TEST_F(BaselineOfANode, AnUpdateExplainsTheContentThatItBrought) {
   InstallRunc("1.1.6", "a new runtime");
   ASSERT_THAT(Told(baseline), ElementsAre("changed usr/sbin/runc: digest size"));
   EXPECT_EQ(Compare(baseline)[0].explanation, "update of runc from 1.1.5 to 1.1.6");
+  // The signature that the old one had is gone with it; a capability is another matter.
+  Baseline had = baseline;
+  had.files[kRunc]["xattr:security.ima"] = "03";
+  EXPECT_NE(Compare(had)[0].explanation, "");
+  had.files[kRunc]["xattr:security.capability"] = "01";
+  EXPECT_EQ(Compare(had)[0].explanation, "");
   // Not what the package has, and not the content alone.
   Put(kRunc, "a back door..", 0755);
   EXPECT_EQ(Compare(baseline)[0].explanation, "");
