@@ -25,8 +25,8 @@ class Directory {
 
   const std::string& path() const { return path_; }
 
-  // Opens or makes (mode 0700) a subdirectory. `name` has no slash.
-  Result<Directory> OpenSubdirectory(const std::string& name) const;
+  // Opens or makes a subdirectory. `name` has no slash.
+  Result<Directory> OpenSubdirectory(const std::string& name, mode_t mode = 0700) const;
   // Makes nothing: NOT_FOUND when absent; FAILED_PRECONDITION, reason UNSAFE_FILE, for a link
   // or a file.
   Result<Directory> OpenExisting(const std::string& name) const;

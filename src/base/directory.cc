@@ -105,8 +105,8 @@ Result<Directory> Directory::Create(const std::string& path) {
   return Open(path);
 }
 
-Result<Directory> Directory::OpenSubdirectory(const std::string& name) const {
-  if (mkdirat(fd_.get(), name.c_str(), 0700) != 0 && errno != EEXIST) {
+Result<Directory> Directory::OpenSubdirectory(const std::string& name, mode_t mode) const {
+  if (mkdirat(fd_.get(), name.c_str(), mode) != 0 && errno != EEXIST) {
     return FromErrno(errno, "make directory " + PathOf(name));
   }
   return OpenExisting(name);

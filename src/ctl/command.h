@@ -31,6 +31,7 @@ void AddVerifyCommands(CLI::App& app, CommandLine& line);
 void AddPolicyCommands(CLI::App& app, CommandLine& line);
 void AddIntegrityCommands(CLI::App& app, CommandLine& line);
 void AddBaselineCommands(CLI::App& integrity, CommandLine& line);
+void AddImaPolicyCommands(CLI::App& integrity, CommandLine& line);
 void AddCompletionCommand(CLI::App& app, CommandLine& line);
 
 // Adds "name" to `parent`. `run` gets the options its add_option calls have filled.

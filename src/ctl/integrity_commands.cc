@@ -1,30 +1,20 @@
-// integrity: state asks the daemon; check-policy and check need none; sign has the daemon's key
-// sign, and writes the files' attributes itself, for the daemon may write to no file of the node.
+// integrity: state and watch ask the daemon; check needs none; sign has the daemon's key sign, and
+// writes the files' attributes itself, for the daemon may write to no file of the node.
 #include "ctl/command.h"
 #include "ctl/file_key.h"
+#include "ctl/integrity_files.h"
 #include "ctl/render.h"
-#include "seaworthy/directory.h"
-#include "seaworthy/modules/integrity/ima_policy.h"
 #include "seaworthy/modules/integrity/sign_tree.h"
 #include "seaworthy/v1/integrity.grpc.pb.h"
 
 namespace seaworthy::ctl {
 namespace {
 
-constexpr std::size_t kMaxPolicyFile = std::size_t{1} << 20;
-constexpr std::size_t kMaxPemFile = std::size_t{1} << 20;
-// A tree of files takes as long as it takes; what is signed stays signed when it is broken off.
-constexpr std::chrono::hours kTreeTime{24};
-
 struct NoOptions {};
 
 struct WatchOptions {
   bool recent = false;
   std::uint64_t count = 0;
-};
-
-struct PolicyOptions {
-  std::string file;
 };
 
 struct TreeOptions {
@@ -63,38 +53,8 @@ Outcome RunWatch(Session& session, const WatchOptions& options) {
       });
 }
 
-Outcome RunCheckPolicy(Session& session, const PolicyOptions& options) {
-  const Result<Bytes> file = ReadFile(options.file, kMaxPolicyFile);
-  if (!file.ok()) return Usage(file.status());
-  const Result<integrity::ImaPolicy> policy = integrity::ParseImaPolicy(AsText(*file));
-  if (!policy.ok()) {
-    return {ExitCode::kNo, Wrap(policy.status(), options.file), ""};
-  }
-  std::ostream& out = session.terminal().out;
-  for (const integrity::ImaFinding& finding : integrity::FindInImaPolicy(*policy)) {
-    out << session.style().Warning("warn") << "  "
-        << (finding.line == 0 ? "" : "line " + std::to_string(finding.line) + ": ")
-        << Printable(finding.text) << " [" << finding.reason << "]\n";
-  }
-  out << "the kernel takes it: " << policy->rules.size() << " rules\n";
-  return {};
-}
-
-// Paths as the user wrote them are relative to the root, for the tree is never left.
 integrity::TreeRun RunOf(Session& session, const TreeOptions& options) {
-  integrity::TreeRun run{.deadline = DeadlineIn(kTreeTime),
-                         .paths = {},
-                         .other_file_systems = options.other_file_systems,
-                         .failed = [&session](const std::string& path, const Status& why) {
-                           session.terminal().out << Printable(path) << ": "
-                                                  << Printable(Message(why)) << " [" << Reason(why)
-                                                  << "]\n";
-                         }};
-  for (const std::string& path : options.paths) {
-    const std::size_t begin = path.find_first_not_of('/');
-    run.paths.push_back(begin == std::string::npos ? "." : path.substr(begin));
-  }
-  return run;
+  return TreeRunOf(session, options.paths, options.other_file_systems);
 }
 
 verify::ImaHash ImaHashOf(const std::string& name) {
@@ -125,13 +85,7 @@ Outcome RunSignFiles(Session& session, const SignFilesOptions& options) {
 }
 
 Outcome RunCheckFiles(Session& session, const CheckFilesOptions& options) {
-  std::vector<std::string> pems;
-  for (const std::string& path : options.keys) {
-    const Result<Bytes> file = ReadFile(path, kMaxPemFile);
-    if (!file.ok()) return Usage(file.status());
-    pems.emplace_back(AsText(*file));
-  }
-  const Result<verify::ImaKeys> keys = verify::ImaKeys::Parse(pems);
+  const Result<verify::ImaKeys> keys = ReadImaKeys(options.keys);
   if (!keys.ok()) return Usage(keys.status());
   integrity::SignatureOptions how;
   how.evm = options.evm;
@@ -208,13 +162,7 @@ void AddIntegrityCommands(CLI::App& app, CommandLine& line) {
                    "Stop after so many changes; the first answer is how "
                    "the list stands")
       ->type_name("N");
-  auto policy = std::make_shared<PolicyOptions>();
-  AddCommand(integrity, line, "check-policy",
-             "Whether the kernel takes this IMA policy: exit code 0 or 1. Needs no daemon",
-             "  seaworthyctl integrity check-policy /etc/ima/ima-policy", policy, RunCheckPolicy)
-      ->add_option("file", policy->file, "The policy")
-      ->required()
-      ->type_name("FILE");
+  AddImaPolicyCommands(integrity, line);
   AddFileCommands(integrity, line);
   AddBaselineCommands(integrity, line);
 }

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kMaxShapes = 64;
 constexpr std::size_t kMaxAlike = 16;
 constexpr std::uint8_t kMaxPcrOfPcs = 23;
+constexpr std::size_t kManyRules = 1000;
 
 struct PseudoFileSystem {
   std::string_view name;
@@ -170,6 +171,11 @@ class Finder {
   std::vector<ImaFinding> Find() && {
     if (policy_.rules.empty()) {
       findings_.push_back({0, "NO_RULES", "there is no rule: the kernel drops such a policy"});
+    }
+    if (policy_.rules.size() > kManyRules) {
+      findings_.push_back({0, "MANY_RULES",
+                           "has " + std::to_string(policy_.rules.size()) +
+                               " rules: the kernel goes through them on each access to a file"});
     }
     for (const ImaRule& rule : policy_.rules) {
       LookForEarlier(rule);
