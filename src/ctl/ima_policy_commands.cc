@@ -122,7 +122,6 @@ Status TellCoverage(Session& session, const std::string& root, const std::string
   TellFindings(session, integrity::FindInImaPolicy(policy), err);
   integrity::SimulationRun run{.root = root,
                                .tree = TreeRunOf(session, paths, true),
-                               .keys = {},
                                .tell = [&err](const integrity::SimulatedFile& file) {
                                  if (!file.measured.empty()) return;
                                  err << "not measured: " << Printable(file.path) << "\n";

@@ -90,10 +90,11 @@ class Words {
  private:
   Values& Of(std::string_view name) { return std::ranges::find(words_, name, &Word::name)->values; }
 
-  // File systems without a UUID, squashfs among them, are told by their kind.
+  // File systems without a UUID, squashfs among them, and tmpfs, which newer kernels give another
+  // at each mount, are told by their kind.
   static std::string FileSystemCondition(const ImaAccess& file) {
     ImaRule rule;
-    if (file.fsuuid == FsUuid{}) {
+    if (file.fsuuid == FsUuid{} || file.fsname == "tmpfs") {
       rule.fsname = file.fsname;
     } else {
       rule.fsuuid = file.fsuuid;

@@ -9,7 +9,6 @@
 
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/integrity/file_conditions.h"
-#include "seaworthy/modules/integrity/file_signature.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::integrity {
@@ -108,9 +107,10 @@ class Simulator {
 
   Status Check(bool verity, int fd) const {
     std::uint64_t bytes = 0;
-    RETURN_IF_ERROR(CheckFile(run_.tree.deadline, fd, run_.keys, {}, bytes));
+    RETURN_IF_ERROR(CheckFile(run_.tree.deadline, fd, run_.keys, run_.signatures, bytes));
     std::uint8_t header[ImaSignature::kMaxBytes] = {};
-    const ssize_t size = fgetxattr(fd, "security.ima", header, sizeof(header));
+    const char* name = run_.signatures.user_attributes ? "user.ima" : "security.ima";
+    const ssize_t size = fgetxattr(fd, name, header, sizeof(header));
     const auto wanted = verity ? ImaSignature::Type::kVerity : ImaSignature::Type::kDigest;
     const std::uint8_t format = verity ? 3 : 2;
     if (size > 2 && ImaSignature::Type{header[0]} == wanted && header[1] == format) return {};

@@ -1,7 +1,7 @@
 // What an IMA policy would do to files that are there, before the kernel has it.
 #pragma once
 
-#include "seaworthy/ima_signature.h"
+#include "seaworthy/modules/integrity/file_signature.h"
 #include "seaworthy/modules/integrity/file_tree.h"
 #include "seaworthy/modules/integrity/ima_policy.h"
 
@@ -29,8 +29,10 @@ struct SimulationRun {
   std::string root = "/";
   TreeRun tree;
   // That are in the kernel's keyring.
-  verify::ImaKeys keys;
-  std::function<void(const SimulatedFile&)> tell;
+  verify::ImaKeys keys = {};
+  // Where signatures are; what they are over is the rules' to say.
+  SignatureOptions signatures = {};
+  std::function<void(const SimulatedFile&)> tell = nullptr;
 };
 
 // Denied is what no key's signature of its content lets pass, in security.ima. A rule that takes a
