@@ -311,7 +311,7 @@ void AddMakePolicy(CLI::App& integrity, CommandLine& line) {
                  "  seaworthyctl integrity make-policy minimal --add /opt/runtime/bin/crun",
                  make, RunMakePolicy);
   command
-      ->add_option("kind", make->kind,
+      ->add_option("KIND", make->kind,
                    "measure Docker's infrastructure, or measure and appraise it, or the least")
       ->required()
       ->check(CLI::IsMember({"measure", "appraise", "minimal"}));

@@ -50,7 +50,8 @@ def case_docker(node):
     for path in ("/usr/sbin/dockerd", "/usr/bin/containerd", "/usr/sbin/runc"):
         assert path in found, (path, found)
     assert any("libc.so" in path for path in found), found
-    for path in found:
+    # But for a program that the engine itself writes and runs at its start.
+    for path in found - {path for path in found if path.startswith("/var/lib/docker/tmp/qemu-check")}:
         assert not path.startswith("/var/") and "in-the-layer" not in path, path
     node.sh("systemctl stop docker docker.socket containerd")
 
