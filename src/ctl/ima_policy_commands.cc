@@ -314,7 +314,8 @@ void AddMakePolicy(CLI::App& integrity, CommandLine& line) {
       ->add_option("KIND", make->kind,
                    "measure Docker's infrastructure, or measure and appraise it, or the least")
       ->required()
-      ->check(CLI::IsMember({"measure", "appraise", "minimal"}));
+      ->check(CLI::IsMember({"measure", "appraise", "minimal"}))
+      ->type_name("");
   command->add_option("--out,-o", make->out, "Write the policy to this file")->type_name("FILE");
   command
       ->add_option("--add", make->more,

@@ -119,11 +119,15 @@ Result<ImaAccess> FileConditions::Of(int fd) {
   access.fsname = system.name;
   access.fowner = stat.stx_uid;
   access.fgroup = stat.stx_gid;
-  if (!selinux_) return access;
-  char label[kMaxLabel] = {};
-  const ssize_t size = fgetxattr(fd, "security.selinux", label, sizeof(label));
-  if (size > 0) access.object = std::string(label, strnlen(label, static_cast<std::size_t>(size)));
+  if (selinux_) access.object = SelinuxLabel(fd);
   return access;
+}
+
+std::string SelinuxLabel(int fd) {
+  char label[kMaxLabel] = {};
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = getxattr(path.c_str(), "security.selinux", label, sizeof(label));
+  return {label, size > 0 ? strnlen(label, static_cast<std::size_t>(size)) : 0};
 }
 
 std::string_view SelinuxType(std::string_view label) {

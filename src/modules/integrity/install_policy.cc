@@ -48,7 +48,7 @@ Result<PolicyLoading> LoadNow(const std::string& root) {
 Result<PolicyLoading> TryNow(const std::string& root, const Directory& folder, ByteView policy) {
   RETURN_IF_ERROR(folder.Replace(kNew, policy, kFileMode));
   Result<PolicyLoading> loading = LoadNow(root);
-  const Status removed = folder.Remove(kNew);
+  Status removed = folder.Remove(kNew);
   if (loading.ok() && !removed.ok()) return removed;
   return loading;
 }

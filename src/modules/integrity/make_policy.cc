@@ -15,27 +15,27 @@ namespace {
 
 constexpr const char* kSharedFolders[] = {"etc",
                                           "etc/systemd/system",
+                                          "home",
+                                          "opt",
+                                          "root",
+                                          "run",
+                                          "tmp",
                                           "usr",
                                           "usr/bin",
                                           "usr/lib",
-                                          "usr/lib/modules",
                                           "usr/libexec",
                                           "usr/lib/systemd/system",
                                           "usr/sbin",
                                           "usr/share",
-                                          "opt",
-                                          "root",
-                                          "home",
-                                          "run",
-                                          "tmp",
                                           "var",
+                                          "var/cache",
                                           "var/lib",
                                           "var/lib/containerd",
                                           "var/lib/docker",
-                                          "var/cache",
                                           "var/log",
                                           "var/tmp"};
-// A part of them: where the node's own programs are.
+constexpr std::size_t kMaxNeighbours = 100'000;
+// Where the node's own programs are.
 constexpr const char* kSystemFolders[] = {"", "usr", "usr/bin", "usr/sbin", "usr/lib"};
 
 Status Malformed(std::size_t line, const std::string& why) {
@@ -50,6 +50,44 @@ Result<std::optional<ImaAccess>> ConditionsAt(const RootFolder& root, const std:
   const UniqueFd fd = Reopen(*place, O_RDONLY);
   if (!fd) return FromErrno(errno, "open " + path);
   return conditions.Of(fd.get());
+}
+
+// Types that something else in the folder has than the files; of the folders in it only with
+// `folders`.
+Status AddNeighbours(const RootFolder& root, const std::string& folder, bool folders,
+                     const PolicyNode& node, std::set<std::string, std::less<>>& types) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, root.List(folder, kMaxNeighbours));
+  for (const std::string& name : names) {
+    const std::string path = folder.empty() ? name : folder + "/" + name;
+    if (std::ranges::binary_search(node.files, path, {}, &PolicyNode::File::path)) continue;
+    ASSIGN_OR_RETURN(const std::optional<Place> place, root.At(path));
+    if (!place || S_ISLNK(place->stat.st_mode)) continue;
+    if (S_ISDIR(place->stat.st_mode) && !folders) continue;
+    types.emplace(SelinuxType(SelinuxLabel(place->fd.get())));
+  }
+  return {};
+}
+
+Result<std::set<std::string, std::less<>>> SharedTypes(const RootFolder& root,
+                                                       const PolicyNode& node) {
+  std::set<std::string, std::less<>> types;
+  std::set<std::string> parents;
+  for (const PolicyNode::File& file : node.files) {
+    const std::size_t slash = file.path.rfind('/');
+    parents.insert(slash == std::string::npos ? "" : file.path.substr(0, slash));
+  }
+  for (const std::string& parent : parents) {
+    RETURN_IF_ERROR(AddNeighbours(root, parent, false, node, types));
+  }
+  for (const std::string shared : kSharedFolders) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> folder, root.Canonical(shared));
+    if (!folder) continue;
+    ASSIGN_OR_RETURN(const std::optional<Place> place, root.At(*folder));
+    if (!place || !S_ISDIR(place->stat.st_mode)) continue;
+    types.emplace(SelinuxType(SelinuxLabel(place->fd.get())));
+    RETURN_IF_ERROR(AddNeighbours(root, *folder, true, node, types));
+  }
+  return types;
 }
 
 // The words of the templates and what they stand for on a node, each in order and once.
@@ -148,10 +186,9 @@ Result<PolicyNode> LookAtNode(const std::string& root, const std::vector<Install
     if (!found) continue;
     node.files.push_back({file.path, file.kind == InstalledKind::kProgram, *std::move(found)});
   }
-  for (const std::string shared : kSharedFolders) {
-    ASSIGN_OR_RETURN(const std::optional<ImaAccess> found,
-                     ConditionsAt(folder, shared, conditions));
-    if (found) node.shared_types.emplace(SelinuxType(found->object));
+  std::ranges::sort(node.files, {}, &PolicyNode::File::path);
+  if (conditions.selinux()) {
+    ASSIGN_OR_RETURN(node.shared_types, SharedTypes(folder, node));
   }
   for (const std::string system : kSystemFolders) {
     ASSIGN_OR_RETURN(const std::optional<ImaAccess> found,

@@ -31,6 +31,9 @@ class FileConditions {
   std::map<std::uint64_t, FileSystem> by_mount_;
 };
 
+// What a descriptor has as its SELinux label, one of O_PATH, too; empty when there is none.
+std::string SelinuxLabel(int fd);
+
 // The type in an SELinux label, user:role:type:level. Empty when there is none, or one with other
 // characters than a policy can name.
 std::string_view SelinuxType(std::string_view label);

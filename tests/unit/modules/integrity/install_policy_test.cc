@@ -17,7 +17,6 @@ namespace {
 using ::seaworthy::testing::Fails;
 using ::seaworthy::testing::IsOk;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 namespace fs = std::filesystem;
 
 constexpr char kFirst[] = "# first\nmeasure func=BPRM_CHECK\n";

@@ -18,7 +18,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::UnorderedElementsAre;
 
 constexpr FsUuid kRoot = {0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
                           0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11};
@@ -209,14 +208,31 @@ TEST(LookAtNode, SeesWhatIsThere) {
   };
   // Without CAP_SYS_ADMIN nobody writes labels.
   if (label("usr/sbin/dockerd", "u:r:dockerd_exec_t:s0") != 0) return;
+  // Of a folder of others, of a neighbour, of a folder in one of others, of one beside.
+  for (const char* path :
+       {"usr/sbin/mount", "var/lib/database", "etc/docker/key", "etc/docker/file"}) {
+    std::filesystem::create_directories(std::filesystem::path(root / path).parent_path());
+  }
+  WriteText(root / "usr/sbin/mount", "x");
+  WriteText(root / "etc/docker/file", "x");
+  std::filesystem::create_directory(root / "var/lib/database");
+  std::filesystem::create_directory(root / "etc/docker/key");
   ASSERT_EQ(label("var/log", "u:r:var_log_t:s0"), 0);
+  ASSERT_EQ(label("usr/sbin/mount", "u:r:mount_exec_t:s0"), 0);
+  ASSERT_EQ(label("var/lib/database", "u:r:database_t:s0"), 0);
+  ASSERT_EQ(label("etc/docker/key", "u:r:key_t:s0"), 0);
+  ASSERT_EQ(label("etc/docker/file", "u:r:file_t:s0"), 0);
   // Labels on the disk of a node that has no SELinux are none.
   EXPECT_EQ(LookAtNode(root.path(), files)->files[1].conditions.object, "");
   WriteText(root / "sys/fs/selinux/enforce", "1");
   const auto labelled = LookAtNode(root.path(), files);
   ASSERT_THAT(labelled, IsOk());
   EXPECT_EQ(labelled->files[1].conditions.object, "u:r:dockerd_exec_t:s0");
-  EXPECT_THAT(labelled->shared_types, ::testing::Contains("var_log_t"));
+  EXPECT_THAT(labelled->shared_types,
+              ::testing::IsSupersetOf({"var_log_t", "mount_exec_t", "database_t", "file_t"}));
+  for (const char* own : {"dockerd_exec_t", "key_t"}) {
+    EXPECT_THAT(labelled->shared_types, Not(::testing::Contains(own)));
+  }
 }
 
 }  // namespace
