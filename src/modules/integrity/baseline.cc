@@ -5,8 +5,8 @@
 
 #include "modules/integrity/dpkg.h"
 #include "modules/integrity/file_attributes.h"
+#include "seaworthy/plain_text.h"
 #include "seaworthy/status_macros.h"
-#include "verify/text.h"
 
 namespace seaworthy::integrity {
 namespace {

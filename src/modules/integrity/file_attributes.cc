@@ -8,8 +8,8 @@
 
 #include "modules/integrity/file_reading.h"
 #include "seaworthy/directory.h"
+#include "seaworthy/plain_text.h"
 #include "seaworthy/status_macros.h"
-#include "verify/text.h"
 
 namespace seaworthy::integrity {
 namespace {

@@ -35,7 +35,7 @@ Result<Baseline> RecordBaseline(Deadline deadline, const std::string& root,
                                 const std::vector<std::string>& more);
 
 // INVALID_ARGUMENT (BASELINE_MALFORMED), naming the field.
-Result<Baseline> ParseBaseline(std::string_view json);
+Result<Baseline> ParseBaseline(std::string_view text);
 std::string ToJson(const Baseline& baseline);
 
 // The baseline as JSON, and the signature over that, in hex, in one more line of JSON. The key is

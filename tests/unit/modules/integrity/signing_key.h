@@ -6,10 +6,10 @@
 #include <openssl/pem.h>
 #include <sys/xattr.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
-#include <atomic>
 #include <string>
 
 #include "seaworthy/handle.h"
