@@ -111,9 +111,8 @@ class Simulator {
     std::uint8_t header[ImaSignature::kMaxBytes] = {};
     const char* name = run_.signatures.user_attributes ? "user.ima" : "security.ima";
     const ssize_t size = fgetxattr(fd, name, header, sizeof(header));
-    const auto wanted = verity ? ImaSignature::Type::kVerity : ImaSignature::Type::kDigest;
-    const std::uint8_t format = verity ? 3 : 2;
-    if (size > 2 && ImaSignature::Type{header[0]} == wanted && header[1] == format) return {};
+    const bool of_verity = ImaSignature::Type{header[0]} == ImaSignature::Type::kVerity;
+    if (size > 2 && (verity ? of_verity : header[1] == 2)) return {};
     return Fail(Code::kPermissionDenied, "IMA_SIGNATURE_INVALID",
                 verity ? "the rule asks for a signature of fs-verity's digest"
                        : "the rule takes no signature of fs-verity's digest, nor format 3");

@@ -16,8 +16,8 @@ struct PolicyNode {
     ImaAccess conditions;
   };
   std::vector<File> files;
-  // SELinux types that others have, too: the neighbours of these files, and the folders of programs,
-  // logs and databases, as what is made in a folder has its type.
+  // SELinux types that others have, too: the neighbours of these files, and the folders of
+  // programs, logs and databases, as what is made in a folder has its type.
   std::set<std::string, std::less<>> shared_types;
   // UUIDs of the file systems on which the node's own programs are.
   std::set<FsUuid> system;

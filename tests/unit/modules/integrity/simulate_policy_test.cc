@@ -109,6 +109,23 @@ TEST_F(SimulatePolicyTest, DeniesWhatIsNotSignedAsTheRuleAsks) {
   EXPECT_EQ(Reason(seen_["bin/dockerd"].why), "IMA_SIGNATURE_INVALID");
 }
 
+// Linux 6.1 takes format 3 for fs-verity's digests alone.
+TEST_F(SimulatePolicyTest, DeniesAFormatThatTheKernelDoesNotTake) {
+  bool told = false;
+  const auto digest = verify::ImaDigest(verify::ImaHash::kSha256, [&]() -> Result<ByteView> {
+    return std::exchange(told, true) ? ByteView() : AsBytes("#!/bin/sh\n");
+  });
+  ASSERT_THAT(digest, IsOk());
+  for (const auto format : {std::uint8_t{2}, std::uint8_t{3}}) {
+    const verify::ImaSignature signature = {.version = format, .bytes = {}};
+    const auto attribute = key_.Signer().Attribute(signature, *digest);
+    ASSERT_THAT(attribute, IsOk());
+    ASSERT_TRUE(SetAttribute(root_ / "bin/script", "user.ima", *attribute));
+    Simulate("appraise func=BPRM_CHECK appraise_type=imasig\n");
+    EXPECT_EQ(Denied("bin/script").empty(), format == 2);
+  }
+}
+
 TEST_F(SimulatePolicyTest, WhatCannotBeLookedAtIsCounted) {
   std::filesystem::create_symlink("dockerd", root_ / "bin/link");
   EXPECT_EQ(Simulate("measure\n", {"bin/link", "bin/absent", "bin/dockerd"}).failed, 2);
