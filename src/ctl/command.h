@@ -32,6 +32,7 @@ void AddPolicyCommands(CLI::App& app, CommandLine& line);
 void AddIntegrityCommands(CLI::App& app, CommandLine& line);
 void AddBaselineCommands(CLI::App& integrity, CommandLine& line);
 void AddImaPolicyCommands(CLI::App& integrity, CommandLine& line);
+void AddAppraisalCommands(CLI::App& integrity, CommandLine& line);
 void AddCompletionCommand(CLI::App& app, CommandLine& line);
 
 // Adds "name" to `parent`. `run` gets the options its add_option calls have filled.

@@ -165,6 +165,7 @@ void AddIntegrityCommands(CLI::App& app, CommandLine& line) {
   AddImaPolicyCommands(integrity, line);
   AddFileCommands(integrity, line);
   AddBaselineCommands(integrity, line);
+  AddAppraisalCommands(integrity, line);
 }
 
 }  // namespace seaworthy::ctl
