@@ -3,8 +3,11 @@
 #include "ctl/command.h"
 #include "ctl/file_key.h"
 #include "ctl/integrity_files.h"
+#include "ctl/progress.h"
 #include "ctl/render.h"
+#include "seaworthy/modules/integrity/package_files.h"
 #include "seaworthy/modules/integrity/sign_tree.h"
+#include "seaworthy/status_macros.h"
 #include "seaworthy/v1/integrity.grpc.pb.h"
 
 namespace seaworthy::ctl {
@@ -20,6 +23,7 @@ struct WatchOptions {
 struct TreeOptions {
   std::string root = "/";
   std::vector<std::string> paths;
+  std::vector<std::string> packages;
   bool other_file_systems = false;
   bool evm = false;
 };
@@ -53,8 +57,22 @@ Outcome RunWatch(Session& session, const WatchOptions& options) {
       });
 }
 
-integrity::TreeRun RunOf(Session& session, const TreeOptions& options) {
-  return TreeRunOf(session, options.paths, options.other_file_systems);
+Result<integrity::TreeRun> RunOf(Session& session, const TreeOptions& options,
+                                 ProgressLine& progress) {
+  if (options.paths.empty() && options.packages.empty()) {
+    return Fail(Code::kInvalidArgument, "USAGE", "name files, folders or a --package");
+  }
+  integrity::TreeRun run = TreeRunOf(session, options.paths, options.other_file_systems);
+  run.failed = [&progress, tell = run.failed](const std::string& path, const Status& why) {
+    progress.Clear();
+    tell(path, why);
+  };
+  for (const std::string& package : options.packages) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                     integrity::FilesOfPackage(options.root, package));
+    run.paths.insert(run.paths.end(), files.begin(), files.end());
+  }
+  return run;
 }
 
 verify::ImaHash ImaHashOf(const std::string& name) {
@@ -65,6 +83,9 @@ verify::ImaHash ImaHashOf(const std::string& name) {
 }
 
 Outcome RunSignFiles(Session& session, const SignFilesOptions& options) {
+  ProgressLine progress(session.terminal());
+  const Result<integrity::TreeRun> run = RunOf(session, options, progress);
+  if (!run.ok()) return Usage(run.status());
   v1::Key key;
   if (Outcome outcome = GetKey(session, options.key, key); !outcome.ok()) return outcome;
   const Result<integrity::FileSigner> signer =
@@ -76,8 +97,12 @@ Outcome RunSignFiles(Session& session, const SignFilesOptions& options) {
   how.hash = ImaHashOf(options.hash);
   how.verity = options.verity;
   how.evm = options.evm;
-  const Result<integrity::SignProgress> signed_files =
-      integrity::SignTree(options.root, RunOf(session, options), *signer, how, nullptr);
+  const Result<integrity::SignProgress> signed_files = integrity::SignTree(
+      options.root, *run, *signer, how, [&](const integrity::SignProgress& now) {
+        progress.Show(now.done + now.skipped + now.failed, now.bytes);
+        return true;
+      });
+  progress.Clear();
   if (!signed_files.ok()) return {ExitCode::kFailed, signed_files.status(), ""};
   session.terminal().out << signed_files->done << " signed, " << signed_files->skipped
                          << " had been signed, " << signed_files->failed << " failed\n";
@@ -89,8 +114,15 @@ Outcome RunCheckFiles(Session& session, const CheckFilesOptions& options) {
   if (!keys.ok()) return Usage(keys.status());
   integrity::SignatureOptions how;
   how.evm = options.evm;
-  const Result<integrity::CheckProgress> checked =
-      integrity::CheckTree(options.root, RunOf(session, options), *keys, how, nullptr);
+  ProgressLine progress(session.terminal());
+  const Result<integrity::TreeRun> run = RunOf(session, options, progress);
+  if (!run.ok()) return Usage(run.status());
+  const Result<integrity::CheckProgress> checked = integrity::CheckTree(
+      options.root, *run, *keys, how, [&](const integrity::CheckProgress& now) {
+        progress.Show(now.ok + now.missing + now.bad + now.other_key + now.failed, now.bytes);
+        return true;
+      });
+  progress.Clear();
   if (!checked.ok()) return {ExitCode::kFailed, checked.status(), ""};
   session.terminal().out << checked->ok << " signed, " << checked->missing << " not signed, "
                          << checked->other_key << " by another key, " << checked->bad << " badly, "
@@ -101,8 +133,12 @@ Outcome RunCheckFiles(Session& session, const CheckFilesOptions& options) {
 
 void AddTreeOptions(CLI::App* command, TreeOptions& options) {
   command->add_option("paths", options.paths, "Files, and folders with all that is in them")
-      ->required()
       ->type_name("PATH");
+  command
+      ->add_option("--package", options.packages,
+                   "The files of this Debian package; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   command->add_option("--root", options.root, "What the paths are below; it is never left")
       ->type_name("DIR")
       ->capture_default_str();

@@ -26,8 +26,9 @@ int main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", 0);
   // A reader that went away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
-  seaworthy::ctl::Terminal terminal{std::cin, std::cout, std::cerr, isatty(STDIN_FILENO) == 1,
-                                    ColourWanted()};
+  seaworthy::ctl::Terminal terminal{std::cin,       std::cout,
+                                    std::cerr,      isatty(STDIN_FILENO) == 1,
+                                    ColourWanted(), isatty(STDERR_FILENO) == 1};
   try {
     return seaworthy::ctl::Run({argv + 1, argv + argc}, terminal);
   } catch (const std::exception& error) {

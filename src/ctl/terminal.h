@@ -12,6 +12,7 @@ struct Terminal {
   std::ostream& err;
   bool interactive = false;  // a person can answer a question
   bool colour = false;
+  bool progress = false;  // standard error is seen by a person
 };
 
 }  // namespace seaworthy::ctl

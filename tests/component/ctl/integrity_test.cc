@@ -82,6 +82,12 @@ TEST_F(IntegrityProgram, SignsFilesByATpmKeyAsEvmctlTakesThem) {
   EXPECT_THAT(first.out, HasSubstr("2 signed, 0 had been signed, 0 failed"));
   EXPECT_THAT(Ctl(sign).out, HasSubstr("0 signed, 2 had been"));
   EXPECT_EQ(Ctl(check).exit, 0);
+  // A package has a file of the tree, which is signed, and one that is not.
+  Write("tree/usr/lib/library", "code");
+  Write("tree/var/lib/dpkg/info/tool.list", "/.\n/bin\n/bin/runc\n/usr/lib/library\n");
+  const Ran package =
+      Ctl({"integrity", "sign", "--key", "ima", "--root", File("tree"), "--package", "tool"});
+  EXPECT_THAT(package.out, HasSubstr("1 signed, 1 had been")) << package.err;
   const Words evmctl = {"evmctl", "ima_verify", "--key", File("ima.der"), File("tree/bin/runc")};
   EXPECT_EQ(RunProgram(evmctl).exit, 0);
   Write("tree/bin/runc", "a back door");
@@ -90,6 +96,30 @@ TEST_F(IntegrityProgram, SignsFilesByATpmKeyAsEvmctlTakesThem) {
   EXPECT_EQ(changed.exit, 1);
   EXPECT_THAT(changed.out, ContainsRegex("bin/runc.*IMA_SIGNATURE_INVALID"));
   EXPECT_EQ(Ctl({"integrity", "sign", "--key", "nobody", "/none"}).exit, 4);
+}
+
+TEST_F(IntegrityProgram, NamesWhatToSign) {
+  const Ran nothing = Ctl({"integrity", "sign", "--key", "nobody"});
+  EXPECT_EQ(nothing.exit, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("--package"));
+  const Ran unknown = Ctl({"integrity", "sign", "--key", "nobody", "--package", "no-such-package"});
+  EXPECT_EQ(unknown.exit, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("no-such-package"));
+}
+
+TEST_F(IntegrityProgram, ShowsHowFarItIsOnATerminalAlone) {
+  Write("lone/file", "text");
+  ASSERT_EQ(RunProgram({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+                        "/CN=files", "-keyout", File("lone.key"), "-out", File("lone.pem")})
+                .exit,
+            0);
+  const Words check = {"integrity", "check",      "--certificate", File("lone.pem"),
+                       "--root",    File("lone"), "/file"};
+  EXPECT_EQ(Ctl(check).err, "");
+  std::string command = SEAWORTHYCTL;
+  for (const std::string& word : check) command += " " + word;
+  const Ran seen = RunProgram({"script", "-qec", command, "/dev/null"});
+  EXPECT_THAT(seen.out, HasSubstr("1 files")) << seen.err;
 }
 
 }  // namespace
