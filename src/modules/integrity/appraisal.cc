@@ -38,9 +38,10 @@ Status Write(const UniqueFd& fd, const char* attribute, verify::ImaSignature::Ty
   return FromErrno(errno, std::string("write the attribute ") + attribute + " in /run");
 }
 
-// A file that nobody else has, with a signature for IMA by a key that there is not.
+// A file that nobody else has, and may be read by others than its owner, with a signature for IMA
+// by a key that there is not.
 Result<UniqueFd> SignedFile() {
-  UniqueFd fd(open("/run", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  UniqueFd fd(open("/run", O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
   if (!fd || write(fd.get(), "\n", 1) != 1) return FromErrno(errno, "make a file in /run");
   RETURN_IF_ERROR(Write(fd, "security.ima", verify::ImaSignature::Type::kDigest));
   return fd;
@@ -102,8 +103,9 @@ Result<KernelKeyring> Fill(const std::string& name, const AppraisalStart& start)
 
 Status NotInUse(const std::string& name) {
   return Fail(Code::kFailedPrecondition, "KEYRING_NOT_IN_USE",
-              "the kernel has found another keyring " + name +
-                  " before; boot again, and load the keys before the policy");
+              "the kernel does not look into the keyring " + name +
+                  ": it has found another before, or a policy was loaded without the rule that "
+                  "leads it there; boot again, and load keys and policy together");
 }
 
 Status StartEvm(const AppraisalStart& start) {
@@ -134,7 +136,7 @@ Result<AppraisalStarted> StartAppraisal(const AppraisalStart& start) {
   RETURN_IF_ERROR(LookUpIma());
   ASSIGN_OR_RETURN(started.ima_in_use, keyring.InUse());
   RETURN_IF_ERROR(keyring.Leave());
-  if (started.policy_loaded && !started.ima_in_use) return NotInUse("_ima");
+  if (start.policy && !started.ima_in_use) return NotInUse("_ima");
   // Last: where EVM is on, the lookup's file would be refused before its signature is looked at.
   if (start.evm) RETURN_IF_ERROR(StartEvm(start));
   return started;

@@ -27,7 +27,7 @@ struct AppraisalStarted {
 
 // For root; may be called again. Errors as KernelKeyring's; FAILED_PRECONDITION (IMA_UNAVAILABLE,
 // EVM_UNAVAILABLE) where the kernel lacks them; INVALID_ARGUMENT (IMA_POLICY_REFUSED);
-// FAILED_PRECONDITION (KEYRING_NOT_IN_USE) when the kernel has found another keyring before.
+// FAILED_PRECONDITION (KEYRING_NOT_IN_USE) when the kernel does not find the keyring by the policy.
 Result<AppraisalStarted> StartAppraisal(const AppraisalStart& start);
 
 }  // namespace seaworthy::integrity

@@ -60,6 +60,39 @@ def case_appraisal(node):
     assert "IMA-signature-required" in said and '/mnt/a/tampered' in said, said
 
 
+def update(node, version):
+    """apt installs this version of a package whose program is run when it is configured."""
+    folder = f"/root/tool-{version}"
+    node.write(f"{folder}/DEBIAN/control", f"Package: tool\nVersion: {version}\n"
+               "Architecture: all\nMaintainer: rig <rig@localhost>\nDescription: a tool\n")
+    node.write(f"{folder}/DEBIAN/postinst", "#!/bin/sh\nexec /mnt/a/tool\n", mode="755")
+    node.sh(f"mkdir -p {folder}/mnt/a; cp /bin/true {folder}/mnt/a/tool; "
+            f"echo {version} >>{folder}/mnt/a/tool; dpkg-deb -b {folder} /root/tool-{version}.deb")
+    return node.run(f"apt-get -q -y install /root/tool-{version}.deb", timeout=120)
+
+
+def case_update(node):
+    """dpkg's hook signs what an update brings, before it is run; a failure is told, and mended"""
+    code, said = update(node, 1)
+    assert code != 0 and "Permission denied" in said, said
+    node.sh("dpkg --purge tool")
+    node.write("/etc/seaworthy/sign-packages",
+               "# options of integrity sign\n--key ima\n--other-file-systems\n--package tool\n")
+    for version in (2, 3):
+        code, said = update(node, version)
+        assert code == 0, said
+        assert node.sh("tail -c2 /mnt/a/tool; /mnt/a/tool") == str(version)
+    node.sh("seaworthyctl integrity check --certificate /root/ima.pem --other-file-systems "
+            "--package tool")
+    node.sh("systemctl stop seaworthyd")
+    code, said = update(node, 4)
+    assert code != 0 and "files of packages are not signed" in said, said
+    node.until("journalctl -b --no-pager -t seaworthy-sign-packages | grep 'not signed'")
+    node.sh("systemctl start seaworthyd; /usr/libexec/seaworthy/sign-packages; "
+            "dpkg --configure -a; /mnt/a/tool")
+    node.sh("rm /etc/seaworthy/sign-packages")
+
+
 def case_evm(node):
     """EVM: a mode that was changed on the unmounted disk is refused; nobody turns on its HMACs"""
     node.sh("cp /bin/true /mnt/a/both; cp /bin/true /mnt/a/changed")
