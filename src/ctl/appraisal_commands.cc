@@ -67,7 +67,7 @@ Outcome RunLoadKeys(Session& session, const LoadKeysOptions& options) {
   if (started->policy_loaded) out << "policy loaded: " << start->policy->rules.size() << " rules\n";
   if (start->policy && !started->policy_loaded) out << "a policy was loaded before in this boot\n";
   out << (started->ima_in_use ? "the kernel appraises by these keys until the next boot\n"
-                              : "the kernel does not use these keys: no policy has it look for "
+                              : "the kernel does not use these keys yet: no policy has it look for "
                                 "them; see --policy\n");
   return {started->ima_in_use ? ExitCode::kDone : ExitCode::kNo, {}, ""};
 }

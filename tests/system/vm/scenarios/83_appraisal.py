@@ -34,7 +34,7 @@ def case_keys_are_loaded_before_the_policy(node):
     node.sh("install -D /root/ima.pem /etc/keys/ima/node.pem")
     node.fails("seaworthyctl integrity load-keys --certificate /root/ec.pem",
                "IMA_CERTIFICATE_REFUSED", code=4)
-    node.fails("seaworthyctl integrity load-keys", "does not use these keys", code=1)
+    node.fails("seaworthyctl integrity load-keys", "does not use these keys yet", code=1)
     node.sh("seaworthyctl integrity load-keys --policy /etc/seaworthy/ima-policy")
     # M-68: the first one to touch an appraised file is a user with another keyring in the session.
     node.sh("openssl x509 -in /root/other.pem -outform der -out /tmp/other.der; "
@@ -112,3 +112,13 @@ def case_evm(node):
     node.sh("cp /bin/true /mnt/a/late; chmod 755 /mnt/a/late")
     sign(node, "/mnt/a/late", "/mnt/a/changed", evm=True)
     node.sh("/mnt/a/late; /mnt/a/changed; touch /root/file /mnt/a/file")
+
+
+def case_keyring_gone(node):
+    """U-24: root can take the keyring away, and the kernel then takes no other"""
+    node.sh("keyctl invalidate $(keyctl search @u keyring _ima)")
+    node.fails("seaworthyctl integrity load-keys --certificate /root/other.pem "
+               "--policy /etc/seaworthy/ima-policy", "KEYRING_NOT_IN_USE", code=4)
+    node.sh("cp /bin/true /mnt/a/others")
+    sign(node, "/mnt/a/others", key="other", evm=True)
+    node.fails("/mnt/a/others", "Permission denied", code=DENIED)
