@@ -26,7 +26,7 @@ TEST_F(Progress, IsALineThatIsWrittenOverAndGoes) {
     EXPECT_THAT(err_.str(), HasSubstr(" files/s, "));
     // So soon it is not shown again.
     line.Show(8, 3 << 20);
-    EXPECT_THAT(err_.str(), Not(HasSubstr("8 files")));
+    EXPECT_THAT(err_.str(), Not(HasSubstr("\x1b[K8 files")));
   }
   EXPECT_THAT(err_.str(), EndsWith("\r\x1b[K"));
   EXPECT_EQ(out_.str(), "");
