@@ -75,17 +75,15 @@ def case_update(node):
     """dpkg's hook signs what an update brings, before it is run; a failure is told, and mended"""
     code, said = update(node, 1)
     assert code != 0 and "Permission denied" in said, said
-    node.sh("dpkg --purge tool")
     node.write("/etc/seaworthy/sign-packages",
                "# options of integrity sign\n--key ima\n--other-file-systems\n--package tool\n")
-    for version in (2, 3):
-        code, said = update(node, version)
-        assert code == 0, said
-        assert node.sh("tail -c2 /mnt/a/tool; /mnt/a/tool") == str(version)
+    code, said = update(node, 2)
+    assert code == 0, said
+    assert node.sh("tail -c2 /mnt/a/tool; /mnt/a/tool") == "2"
     node.sh("seaworthyctl integrity check --certificate /root/ima.pem --other-file-systems "
             "--package tool")
     node.sh("systemctl stop seaworthyd")
-    code, said = update(node, 4)
+    code, said = update(node, 3)
     assert code != 0 and "files of packages are not signed" in said, said
     node.until("journalctl -b --no-pager -t seaworthy-sign-packages | grep 'not signed'")
     node.sh("systemctl start seaworthyd; /usr/libexec/seaworthy/sign-packages; "
