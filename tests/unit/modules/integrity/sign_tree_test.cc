@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/fs.h>
+#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -187,14 +188,20 @@ TEST_F(Tree, AFileThatFailsIsNamedAndTheRestIsDone) {
 }
 
 TEST_F(Tree, AnErrorOfTheKeyEndsTheRun) {
+  WriteText(tree_ + "/2", "the one");
+  Bytes fatal(32);
+  SHA256(AsBytes("the one").data(), 7, fatal.data());
   const auto signer = FileSigner::Create(key_.certificate(), [&](ImaHash hash, ByteView digest) {
-    return key_.signatures() == 2 ? Fail(Code::kUnavailable, "TPM_LOST", "the TPM is gone")
-                                  : key_.Sign(hash, digest);
+    return std::ranges::equal(digest, fatal) ? Fail(Code::kUnavailable, "TPM_LOST", "it is gone")
+                                             : key_.Sign(hash, digest);
   });
   const auto progress = SignTree(tree_, Run({"1", "2", "a/3", "b"}), *signer, kUser, nullptr);
   EXPECT_THAT(progress, Fails(Code::kUnavailable, "TPM_LOST"));
-  EXPECT_THAT(Message(progress.status()), HasSubstr("a/3"));
-  EXPECT_EQ(Sign(Run())->skipped, 2);
+  EXPECT_EQ(Message(progress.status()), "2: it is gone");
+  EXPECT_FALSE(IsSigned(tree_ + "/2"));
+  // Those that were under way are whole.
+  EXPECT_EQ(Sign(Run())->failed, 0);
+  EXPECT_THAT(Check(Run())->bad, 0);
 }
 
 TEST_F(Tree, TheCallerAndTheDeadlineEndTheRun) {
