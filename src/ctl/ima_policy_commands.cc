@@ -243,22 +243,27 @@ Outcome CheckForInstallation(Session& session, const InstallOptions& options,
                                     ": has rules for SELinux's labels, and no SELinux is there: "
                                     "the kernel would refuse all of it; or --force it");
   }
-  const bool appraises = std::ranges::any_of(policy.rules, [](const integrity::ImaRule& rule) {
-    return rule.action == integrity::ImaAction::kAppraise;
-  });
-  if (!appraises || options.force) return {};
+  if (integrity::PlaceOf(policy) == integrity::PolicyPlace::kSystemd || options.force) return {};
   return CheckAppraisal(session, options, policy, std::move(keys));
 }
 
 Outcome RunInstallPolicy(Session& session, const InstallOptions& options) {
   PolicyFile file;
   if (Outcome read = ReadPolicy(options.file, file); !read.ok()) return read;
+  const integrity::PolicyPlace place = integrity::PlaceOf(file.policy);
+  const bool behind_keys = place == integrity::PolicyPlace::kBehindKeys;
+  if (behind_keys && options.now) {
+    return Usage(
+        "--now: a policy that appraises is loaded behind its keys: install it, and then "
+        "seaworthyctl integrity load-keys --policy " +
+        integrity::PathOf(place));
+  }
   Result<verify::ImaKeys> keys = ReadImaKeys(options.keys);
   if (!keys.ok()) return Usage(keys.status());
   Outcome fit = CheckForInstallation(session, options, file.policy, *std::move(keys));
   if (!fit.ok()) return fit;
   const Result<integrity::PolicyLoading> loading =
-      integrity::InstallImaPolicy(options.root, file.text, options.now);
+      integrity::InstallImaPolicy(options.root, file.text, place, options.now);
   if (!loading.ok()) return Failed(loading.status());
   std::ostream& out = session.terminal().out;
   out << "installed: " << file.policy.rules.size() << " rules\n";
@@ -267,7 +272,10 @@ Outcome RunInstallPolicy(Session& session, const InstallOptions& options) {
       out << "loaded, and at each boot from now on\n";
       return {};
     case integrity::PolicyLoading::kNextBoot:
-      out << "systemd has the kernel load it at the next boot\n";
+      out << (behind_keys
+                  ? "seaworthy-appraisal.service loads it at boot, when it is enabled, behind "
+                    "the keys in /etc/keys/ima\n"
+                  : "systemd has the kernel load it at the next boot\n");
       return {};
     case integrity::PolicyLoading::kTooLateForNow:
       out << "not loaded now: the kernel has a policy and takes no other; it will be loaded at the "

@@ -5,6 +5,7 @@
 #include "modules/integrity/kernel_state.h"
 #include "seaworthy/ima_signature.h"
 #include "seaworthy/log.h"
+#include "seaworthy/modules/integrity/install_policy.h"
 #include "seaworthy/plain_text.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/properties.h"
@@ -50,7 +51,9 @@ Result<Directory> OpenFolder(const std::string& state_dir) {
 }  // namespace
 
 std::string InstalledPolicySha256(const fs::path& root) {
-  const Result<Bytes> file = ReadFile((root / "etc/ima/ima-policy").string(), kMaxPolicy);
+  // systemd's comes first, and the kernel takes one.
+  Result<Bytes> file = ReadFile(root.string() + PathOf(PolicyPlace::kSystemd), kMaxPolicy);
+  if (!file.ok()) file = ReadFile(root.string() + PathOf(PolicyPlace::kBehindKeys), kMaxPolicy);
   if (!file.ok()) return {};
   bool given = false;
   const Result<Bytes> digest =

@@ -100,8 +100,8 @@ class ImaWatch {
   std::thread thread_;
 };
 
-// SHA-256, hex, of the policy that systemd has the kernel load at boot; empty when there is none or
-// it cannot be read.
+// SHA-256, hex, of the policy that is loaded at boot; empty when there is none or it cannot be
+// read.
 std::string InstalledPolicySha256(const std::filesystem::path& root);
 
 }  // namespace seaworthy::integrity

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
@@ -63,21 +65,69 @@ Status Install(const Directory& folder, ByteView policy) {
   return folder.Replace(kPolicy, policy, kFileMode);
 }
 
+constexpr PolicyPlace kPlaces[] = {PolicyPlace::kSystemd, PolicyPlace::kBehindKeys};
+
+PolicyPlace Other(PolicyPlace place) {
+  return place == PolicyPlace::kSystemd ? PolicyPlace::kBehindKeys : PolicyPlace::kSystemd;
+}
+
+const char* FolderOf(PolicyPlace place) {
+  return place == PolicyPlace::kSystemd ? "ima" : "seaworthy";
+}
+
+Result<Directory> OpenEtc(const std::string& root) {
+  ASSIGN_OR_RETURN(const Directory top, Directory::Open(root));
+  return top.OpenExisting("etc");
+}
+
+// Where a policy lies already; nothing where nobody has made the folder.
+Result<std::optional<Directory>> OpenPlace(const Directory& etc, PolicyPlace place) {
+  Result<Directory> folder = etc.OpenExisting(FolderOf(place));
+  if (folder.status().code() == Code::kNotFound) return std::optional<Directory>();
+  RETURN_IF_ERROR(folder.status());
+  return std::optional(*std::move(folder));
+}
+
+// What was there as the new name is gone.
+Status Move(const Directory& folder, const char* from, const char* to) {
+  if (folder.Exists(to)) RETURN_IF_ERROR(folder.Remove(to));
+  return folder.Rename(from, to);
+}
+
+// The policy of the other place is the one before now.
+Status PutAside(const Directory& etc, PolicyPlace place, const Directory& installed) {
+  ASSIGN_OR_RETURN(const std::optional<Directory> other, OpenPlace(etc, Other(place)));
+  if (!other || !other->Exists(kPolicy)) return {};
+  RETURN_IF_ERROR(Move(*other, kPolicy, kPrevious));
+  return installed.Exists(kPrevious) ? installed.Remove(kPrevious) : Status();
+}
+
 }  // namespace
 
-Result<PolicyLoading> InstallImaPolicy(const std::string& root, std::string_view text, bool now) {
+PolicyPlace PlaceOf(const ImaPolicy& policy) {
+  const bool appraises = std::ranges::any_of(
+      policy.rules, [](const ImaRule& rule) { return rule.action == ImaAction::kAppraise; });
+  return appraises ? PolicyPlace::kBehindKeys : PolicyPlace::kSystemd;
+}
+
+std::string PathOf(PolicyPlace place) {
+  return std::string("/etc/") + FolderOf(place) + "/" + kPolicy;
+}
+
+Result<PolicyLoading> InstallImaPolicy(const std::string& root, std::string_view text,
+                                       PolicyPlace place, bool now) {
   // Without the last line's end the kernel takes none of it.
   std::string policy(text);
   if (!policy.ends_with('\n')) policy += '\n';
-  ASSIGN_OR_RETURN(const Directory top, Directory::Open(root));
-  ASSIGN_OR_RETURN(const Directory etc, top.OpenExisting("etc"));
-  ASSIGN_OR_RETURN(const Directory folder, etc.OpenSubdirectory("ima", kFolderMode));
+  ASSIGN_OR_RETURN(const Directory etc, OpenEtc(root));
+  ASSIGN_OR_RETURN(const Directory folder, etc.OpenSubdirectory(FolderOf(place), kFolderMode));
   RETURN_IF_ERROR(etc.Sync());
   PolicyLoading loading = PolicyLoading::kNextBoot;
   if (now) {
     ASSIGN_OR_RETURN(loading, TryNow(root, folder, AsBytes(policy)));
   }
-  const Status installed = Install(folder, AsBytes(policy));
+  Status installed = Install(folder, AsBytes(policy));
+  if (installed.ok()) installed = PutAside(etc, place, folder);
   if (!installed.ok() && loading == PolicyLoading::kNow) {
     return Wrap(installed, "loaded, but not installed for the next boot");
   }
@@ -86,21 +136,24 @@ Result<PolicyLoading> InstallImaPolicy(const std::string& root, std::string_view
 }
 
 Result<bool> RemoveImaPolicy(const std::string& root) {
-  ASSIGN_OR_RETURN(const Directory top, Directory::Open(root));
-  ASSIGN_OR_RETURN(const Directory etc, top.OpenExisting("etc"));
-  const Result<Directory> folder = etc.OpenExisting("ima");
-  const auto there = [&](const char* name) { return folder.ok() && folder->Exists(name); };
-  if (!folder.ok() && folder.status().code() != Code::kNotFound) return folder.status();
-  if (!there(kPolicy) && !there(kPrevious)) {
+  ASSIGN_OR_RETURN(const Directory etc, OpenEtc(root));
+  bool removed = false;
+  const Directory* before = nullptr;
+  std::optional<Directory> folders[std::size(kPlaces)];
+  for (std::size_t i = 0; i < std::size(kPlaces); ++i) {
+    ASSIGN_OR_RETURN(folders[i], OpenPlace(etc, kPlaces[i]));
+    if (!folders[i]) continue;
+    if (folders[i]->Exists(kPrevious)) before = &*folders[i];
+    if (!folders[i]->Exists(kPolicy)) continue;
+    RETURN_IF_ERROR(Move(*folders[i], kPolicy, kRemoved));
+    removed = true;
+  }
+  if (!removed && before == nullptr) {
     return Fail(Code::kNotFound, "IMA_POLICY_MISSING", "no policy is installed");
   }
-  if (there(kPolicy)) {
-    if (there(kRemoved)) RETURN_IF_ERROR(folder->Remove(kRemoved));
-    RETURN_IF_ERROR(folder->Rename(kPolicy, kRemoved));
-  }
   // Cut off here, the next call goes on.
-  if (!there(kPrevious)) return false;
-  RETURN_IF_ERROR(folder->Rename(kPrevious, kPolicy));
+  if (before == nullptr) return false;
+  RETURN_IF_ERROR(before->Rename(kPrevious, kPolicy));
   return true;
 }
 

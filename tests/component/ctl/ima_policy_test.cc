@@ -55,6 +55,7 @@ class ImaPolicyProgram : public ::testing::Test {
     return Integrity(more);
   }
   std::string Installed() const { return Content(node_ + "/etc/ima/ima-policy"); }
+  std::string InstalledBehindKeys() const { return Content(node_ + "/etc/seaworthy/ima-policy"); }
 
   TempRoot root_;
   const std::string node_ = root_ / "node";
@@ -107,8 +108,12 @@ TEST_F(ImaPolicyProgram, LocksNobodyOutUnlessTold) {
   EXPECT_THAT(denied.err, HasSubstr("IMA_POLICY_DENIES"));
   EXPECT_THAT(denied.out, HasSubstr("usr/sbin/runc"));
   EXPECT_EQ(Installed(), "");
+  EXPECT_EQ(InstalledBehindKeys(), "");
   EXPECT_EQ(Integrity({"install-policy", policy, "--force"}).exit, 0);
-  EXPECT_EQ(Installed(), Content(policy));
+  EXPECT_EQ(InstalledBehindKeys(), Content(policy));
+  EXPECT_EQ(Installed(), "");
+  const Ran now = Integrity({"install-policy", policy, "--force", "--now"});
+  EXPECT_EQ(now.exit, 2);
 }
 
 TEST_F(ImaPolicyProgram, InstallsAndGoesBack) {
@@ -172,7 +177,8 @@ TEST_F(ImaPolicyProgram, InstallsAnAppraisingPolicyWhenAllIsSigned) {
   EXPECT_EQ(Integrity({"simulate-policy", policy, "--certificate", certificate}).exit, 0);
   const Ran installed = Integrity(install);
   EXPECT_EQ(installed.exit, 0) << installed.out << installed.err;
-  EXPECT_EQ(Installed(), kAppraise);
+  EXPECT_THAT(installed.out, HasSubstr("seaworthy-appraisal.service"));
+  EXPECT_EQ(InstalledBehindKeys(), kAppraise);
   EXPECT_EQ(Integrity({"install-policy", policy, "--certificate", policy}).exit, 2);
 }
 

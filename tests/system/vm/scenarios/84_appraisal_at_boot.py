@@ -48,7 +48,7 @@ def case_way_back(node):
     node.sh("! systemctl is-active seaworthy-appraisal.service; "
             "test -e /sys/kernel/security/ima/policy")
     # A masked unit does not let itself be disabled; it does nothing without its policy.
-    node.sh("mv /etc/seaworthy/ima-policy /root/")
+    node.sh("seaworthyctl integrity remove-policy; test ! -e /etc/seaworthy/ima-policy")
     node.reboot(arguments="")
     node.until("systemctl is-active seaworthyd")
 

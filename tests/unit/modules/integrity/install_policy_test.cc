@@ -31,7 +31,7 @@ class InstallPolicy : public ::testing::Test {
     WriteText(kernel_, "");
   }
   Result<PolicyLoading> Install(const std::string& text, bool now = false) const {
-    return InstallImaPolicy(node_, text, now);
+    return InstallImaPolicy(node_, text, PolicyPlace::kSystemd, now);
   }
   std::string Policy(const std::string& suffix = "") const {
     return ReadText(node_ + "/etc/ima/ima-policy" + suffix);
@@ -119,6 +119,35 @@ TEST_F(InstallPolicy, RemovingIsTheWayBack) {
   EXPECT_EQ(Policy(".removed"), kFirst);
   EXPECT_THAT(Names(), ElementsAre("ima-policy.removed"));
   EXPECT_THAT(RemoveImaPolicy(node_), Fails(Code::kNotFound, "IMA_POLICY_MISSING"));
+}
+
+// The kernel takes one policy a boot.
+TEST_F(InstallPolicy, OnePlaceTakesTheOthersPolicy) {
+  const std::string behind_keys = node_ + "/etc/seaworthy/ima-policy";
+  ASSERT_THAT(Install(kFirst), IsOk());
+  ASSERT_THAT(InstallImaPolicy(node_, kSecond, PolicyPlace::kBehindKeys, false), IsOk());
+  EXPECT_EQ(ReadText(behind_keys), kSecond);
+  EXPECT_THAT(Names(), ElementsAre("ima-policy.previous"));
+  EXPECT_TRUE(*RemoveImaPolicy(node_));
+  EXPECT_EQ(Policy(), kFirst);
+  EXPECT_FALSE(fs::exists(behind_keys));
+
+  ASSERT_THAT(InstallImaPolicy(node_, kFirst, PolicyPlace::kBehindKeys, false), IsOk());
+  ASSERT_THAT(InstallImaPolicy(node_, kSecond, PolicyPlace::kBehindKeys, false), IsOk());
+  ASSERT_THAT(Install(kFirst), IsOk());
+  // Only what was before the last one.
+  EXPECT_EQ(ReadText(behind_keys + ".previous"), kSecond);
+  EXPECT_FALSE(fs::exists(node_ + "/etc/ima/ima-policy.previous"));
+  EXPECT_TRUE(*RemoveImaPolicy(node_));
+  EXPECT_EQ(ReadText(behind_keys), kSecond);
+  EXPECT_THAT(Names(), ElementsAre("ima-policy.removed"));
+}
+
+TEST_F(InstallPolicy, WhatAppraisesComesBehindKeys) {
+  EXPECT_EQ(PlaceOf(ParseImaPolicy(kFirst).value()), PolicyPlace::kSystemd);
+  EXPECT_EQ(PlaceOf(ParseImaPolicy("dont_appraise fsname=ext4\n").value()), PolicyPlace::kSystemd);
+  EXPECT_EQ(PlaceOf(ParseImaPolicy(std::string(kFirst) + "appraise func=BPRM_CHECK\n").value()),
+            PolicyPlace::kBehindKeys);
 }
 
 // M-67: killed, or without room, at each call that changes something: a policy is whole and one of
