@@ -348,6 +348,10 @@ ask next.bin --state "$ROOT/node.state"
 good "a second round before that has nothing new, and is trusted"
 echo "and a back door" >>"$ROOT/usr/bin/runc"
 measuring use "$ROOT/ima_list" /usr/bin/runc "$ROOT/usr/bin/runc"
+say "the daemon follows the list, against the TPM's PCR 10:"
+show ctl --timeout 2 integrity watch
+WATCHED=$(ctl --output json integrity watch --count 1)
+grep -q '"problem_reason":""' <<<"$WATCHED" || fail "the list is not what PCR 10 says: $WATCHED"
 ask changed.bin --state "$ROOT/node.state"
 untrusted IMA_FILE_CHANGED --evidence "$ROOT/changed.bin" "${JUDGE[@]}"
 grep -q "/usr/bin/runc" "$ROOT/verdict" || fail "the verdict does not name the file"

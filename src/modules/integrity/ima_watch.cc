@@ -22,7 +22,8 @@ constexpr milliseconds kRound{500};
 constexpr milliseconds kRetry{10'000};
 // A PCR may be extended without an entry; that is no list's news.
 constexpr milliseconds kCompareQuiet{60'000};
-constexpr milliseconds kTpmPatience{2'000};
+// Generous, as a command that is broken off takes the connection with it.
+constexpr milliseconds kTpmPatience{5'000};
 // A longer list is read in several rounds, so that the thread can be stopped.
 constexpr milliseconds kReadingTime{1'000};
 constexpr milliseconds kWholeRound{60'000};

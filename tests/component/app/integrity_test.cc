@@ -90,6 +90,14 @@ TEST_F(IntegrityApi, WatchersOfListAndEventsAreCountedTogether) {
   EXPECT_FALSE(three->Read(&update));
   EXPECT_EQ(three->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   first.TryCancel();
+  EXPECT_TRUE(Eventually([&] {
+    grpc::ClientContext again;
+    const auto stream = integrity->WatchIntegrity(&again, v1::WatchIntegrityRequest());
+    const bool watches = stream->Read(&update);
+    again.TryCancel();
+    static_cast<void>(stream->Finish());
+    return watches;
+  }));
   second.TryCancel();
 }
 

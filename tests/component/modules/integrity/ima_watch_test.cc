@@ -50,9 +50,10 @@ class ImaWatchTest : public ::testing::Test {
         verify::AllowedFiles::Create(std::move(policy)).value());
   }
 
-  // The state once it is so, or after ten seconds.
-  ImaListState Until(const std::function<bool(const ImaListState&)>& so) const {
-    const Deadline deadline = DeadlineIn(std::chrono::seconds(10));
+  // The state once it is so, or after some time.
+  ImaListState Until(const std::function<bool(const ImaListState&)>& so,
+                     milliseconds time = milliseconds(10'000)) const {
+    const Deadline deadline = DeadlineIn(time);
     while (!so(watch_->state()) && TimeLeft(deadline).count() > 0) {
       poll(nullptr, 0, 10);
     }
@@ -101,6 +102,8 @@ TEST_F(ImaWatchTest, ConfirmsAnEntryOnceItIsExtended) {
   node_.List(entry);
   ImaListState state = Until([](const ImaListState& now) { return now.entries == 2; });
   EXPECT_EQ(state.confirmed, 1U);
+  // Looked at several times meanwhile.
+  state = Until([](const ImaListState& now) { return !now.problem.ok(); }, milliseconds(1'600));
   EXPECT_THAT(state.problem, IsOk());
   node_.Extend(ImaExtension(entry));
   EXPECT_EQ(UntilConfirmed(2).entries, 2U);

@@ -86,4 +86,5 @@ def case_reboot(node):
     node.until("seaworthyctl health")
     told = {finding["code"] for finding in backend.trusts()}
     assert "REBOOTED" in told, told
+    node.until("seaworthyctl integrity watch --recent --count 1 | grep integrity.boot")
     backend.trusts()
