@@ -8,7 +8,13 @@ ALONE = True
 UUID = "11111111-2222-3333-4444-555555555555"
 DISK = "/dev/disk/by-id/virtio-disk0"
 # On a file system of its own, so that the rig's own programs are not refused.
-POLICY = f"appraise func=BPRM_CHECK fsuuid={UUID} appraise_type=imasig\n"
+VERITY_OWNER = 1002
+POLICY = (f"appraise func=BPRM_CHECK fsuuid={UUID} fowner={VERITY_OWNER} digest_type=verity "
+          "appraise_type=sigv3\n"
+          f"appraise func=BPRM_CHECK fsuuid={UUID} appraise_type=imasig\n")
+# FS_IOC_ENABLE_VERITY with SHA-256 over blocks of 4096 bytes.
+ENABLE_VERITY = """perl -e 'open(F, "<", $ARGV[0]) or die; ioctl(F, 0x40806685, """ \
+                """pack("L4QL2QQ11", 1, 1, 4096, 0, 0, 0, 0, 0, (0) x 11)) or die $!' """
 DENIED = 126  # what a shell makes of EACCES
 
 
@@ -19,7 +25,7 @@ def sign(node, *files, key="ima", evm=False):
 
 def case_keys_are_loaded_before_the_policy(node):
     """keys are loaded, then the policy, and the keyring is closed; no user's comes before it"""
-    node.sh(f"mkfs.ext4 -q -U {UUID} {DISK}; mkdir /mnt/a; mount {DISK} /mnt/a; "
+    node.sh(f"mkfs.ext4 -q -b 4096 -O verity -U {UUID} {DISK}; mkdir /mnt/a; mount {DISK} /mnt/a; "
             "cd /mnt/a; for file in signed tampered unsigned other; do cp /bin/true $file; done")
     authority = Ca()
     for key, algorithm in (("ima", "rsa-2048"), ("other", "rsa-2048"), ("ec", "ec-p256")):
@@ -58,6 +64,20 @@ def case_appraisal(node):
         node.fails(f"/mnt/a/{file}", "Permission denied", code=DENIED)
     said = node.sh("journalctl -b --no-pager _AUDIT_TYPE_NAME=INTEGRITY_DATA")
     assert "IMA-signature-required" in said and '/mnt/a/tampered' in said, said
+
+
+
+def case_verity(node):
+    """a file that is signed over its fs-verity digest runs; content's signature is no such one"""
+    node.sh("cd /mnt/a; for file in verity content stranger; do cp /bin/true $file; "
+            f"{ENABLE_VERITY} $file; chown {VERITY_OWNER} $file; done")
+    for file, key, option in (("verity", "ima", "--verity"), ("content", "ima", ""),
+                              ("stranger", "other", "--verity")):
+        node.sh(f"seaworthyctl integrity sign --key {key} {option} --other-file-systems /mnt/a/{file}")
+    node.sh("seaworthyctl integrity check --certificate /root/ima.pem --other-file-systems "
+            "/mnt/a/verity; /mnt/a/verity")
+    for file in ("content", "stranger"):
+        node.fails(f"/mnt/a/{file}", "Permission denied", code=DENIED)
 
 
 def update(node, version):
