@@ -84,6 +84,7 @@ TEST_F(IntegrityProgram, SignsFilesByATpmKeyAsEvmctlTakesThem) {
   EXPECT_EQ(Ctl(check).exit, 0);
   // A package has a file of the tree, which is signed, and one that is not.
   Write("tree/usr/lib/library", "code");
+  Write("tree/var/lib/dpkg/status", "Package: tool\nStatus: install ok installed\n");
   Write("tree/var/lib/dpkg/info/tool.list", "/.\n/bin\n/bin/runc\n/usr/lib/library\n");
   const Ran package =
       Ctl({"integrity", "sign", "--key", "ima", "--root", File("tree"), "--package", "tool"});
