@@ -22,6 +22,7 @@ std::string_view ToString(ImaHash hash);
 
 // The digest over what `next` gives, until it gives nothing.
 Result<Bytes> ImaDigest(ImaHash hash, const std::function<Result<ByteView>()>& next);
+Result<Bytes> ImaDigest(ImaHash hash, ByteView data);
 
 // What an attribute says (struct signature_v2_hdr of security/integrity/integrity.h).
 struct ImaSignature {

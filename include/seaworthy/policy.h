@@ -84,6 +84,8 @@ struct Policy {
   ImaPolicy ima;
 };
 
+inline constexpr std::size_t kMaxPolicyFile = std::size_t{256} << 20;
+
 // INVALID_ARGUMENT (POLICY_MALFORMED) names the field: its place in the file, as a JSON pointer, or
 // the line when it is not JSON at all. Unknown fields are errors: a misspelt one must not weaken.
 Result<Policy> ParsePolicy(std::string_view json);

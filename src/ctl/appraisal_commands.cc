@@ -13,7 +13,6 @@ namespace {
 constexpr const char* kKeys = "/etc/keys/ima";
 constexpr std::size_t kMaxCertificates = 256;
 constexpr std::size_t kMaxCertificateFile = std::size_t{1} << 20;
-constexpr std::size_t kMaxPolicyFile = std::size_t{1} << 20;
 
 struct LoadKeysOptions {
   std::vector<std::string> certificates;
@@ -46,7 +45,7 @@ Result<integrity::AppraisalStart> Read(const LoadKeysOptions& options) {
     start.certificates.push_back(*std::move(certificate));
   }
   if (!options.policy.empty()) {
-    ASSIGN_OR_RETURN(const Bytes file, ReadFile(options.policy, kMaxPolicyFile));
+    ASSIGN_OR_RETURN(const Bytes file, ReadFile(options.policy, integrity::kMaxImaPolicy));
     Result<integrity::ImaPolicy> policy = integrity::ParseImaPolicy(AsText(file));
     if (!policy.ok()) return Wrap(policy.status(), options.policy);
     start.policy = *std::move(policy);

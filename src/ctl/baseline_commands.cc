@@ -7,6 +7,7 @@
 
 #include "ctl/command.h"
 #include "ctl/file_key.h"
+#include "ctl/integrity_files.h"
 #include "ctl/text.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/integrity/baseline.h"
@@ -17,7 +18,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Kind = integrity::FileDrift::Kind;
 
-constexpr std::size_t kMaxPemFile = std::size_t{1} << 20;
 constexpr mode_t kFileMode = 0644;  // digests are no secrets
 // Disks can be slow, and what is read here is bounded.
 constexpr std::chrono::hours kReadTime{1};
@@ -86,9 +86,9 @@ Outcome ReadKey(Session& session, const CompareOptions& options, std::string& pe
     pem = PemOf(key);
     return outcome;
   }
-  const Result<Bytes> file = ReadFile(options.certificate, kMaxPemFile);
+  Result<std::string> file = ReadPem(options.certificate);
   if (!file.ok()) return Usage(file.status());
-  pem = AsText(*file);
+  pem = *std::move(file);
   const Status readable = verify::ImaKeys::Parse({pem}).status();
   return readable.ok() ? Outcome() : Usage(Wrap(readable, options.certificate));
 }

@@ -19,7 +19,6 @@ namespace {
 using integrity::ImaFinding;
 using integrity::ImaPolicy;
 
-constexpr std::size_t kMaxPolicyFile = std::size_t{1} << 20;
 // Of what there may be as much of as a policy has rules or a node has files.
 constexpr std::size_t kMaxTold = 20;
 // With these the kernel drops a policy, or does nothing of what it says.
@@ -67,7 +66,7 @@ struct PolicyFile {
   ImaPolicy policy;
 };
 Outcome ReadPolicy(const std::string& path, PolicyFile& read) {
-  const Result<Bytes> file = ReadFile(path, kMaxPolicyFile);
+  const Result<Bytes> file = ReadFile(path, integrity::kMaxImaPolicy);
   if (!file.ok()) return Usage(file.status());
   read.text = AsText(*file);
   Result<ImaPolicy> policy = integrity::ParseImaPolicy(read.text);
@@ -139,7 +138,8 @@ Status TellCoverage(Session& session, const std::string& root, const std::string
 }
 
 Outcome RunMakePolicy(Session& session, const MakeOptions& options) {
-  const Result<Bytes> file = ReadFile(options.templates + "/" + options.kind, kMaxPolicyFile);
+  const Result<Bytes> file =
+      ReadFile(options.templates + "/" + options.kind, integrity::kMaxImaPolicy);
   if (!file.ok()) return Usage(file.status());
   const auto files = integrity::FindDockerInstallation(options.root, options.more);
   if (!files.ok()) return Failed(files.status());

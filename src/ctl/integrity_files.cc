@@ -29,11 +29,15 @@ integrity::TreeRun TreeRunOf(Session& session, const std::vector<std::string>& p
   return run;
 }
 
+Result<std::string> ReadPem(const std::string& file) {
+  ASSIGN_OR_RETURN(const Bytes content, ReadFile(file, kMaxPemFile));
+  return std::string(AsText(content));
+}
+
 Result<verify::ImaKeys> ReadImaKeys(const std::vector<std::string>& files) {
   std::vector<std::string> pems;
   for (const std::string& path : files) {
-    ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxPemFile));
-    pems.emplace_back(AsText(file));
+    ASSIGN_OR_RETURN(pems.emplace_back(), ReadPem(path));
   }
   return verify::ImaKeys::Parse(pems);
 }

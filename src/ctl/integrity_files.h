@@ -15,6 +15,9 @@ namespace seaworthy::ctl {
 integrity::TreeRun TreeRunOf(Session& session, const std::vector<std::string>& paths,
                              bool other_file_systems);
 
+// The text of a certificate or public key. The error is one of usage.
+Result<std::string> ReadPem(const std::string& file);
+
 // Certificates and public keys, each in a file. The error is one of usage.
 Result<verify::ImaKeys> ReadImaKeys(const std::vector<std::string>& files);
 

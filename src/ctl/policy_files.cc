@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxStateFile = std::size_t{64} << 10;
-constexpr std::size_t kMaxPolicyFile = std::size_t{256} << 20;
 constexpr std::size_t kMaxImaFile = std::size_t{1} << 30;
 // Debian has merged these into /usr; its packages still name them, the kernel does not.
 constexpr std::string_view kMerged[] = {"/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/"};
@@ -63,7 +62,7 @@ class Unpacked {
 }  // namespace
 
 Result<verify::Policy> ReadPolicy(const std::string& path) {
-  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxPolicyFile));
+  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, verify::kMaxPolicyFile));
   Result<verify::Policy> policy = verify::ParsePolicy(AsText(file));
   if (!policy.ok()) return Wrap(policy.status(), path);
   return policy;

@@ -107,6 +107,10 @@ Result<Bytes> ImaDigest(ImaHash hash, const std::function<Result<ByteView>()>& n
   return digest;
 }
 
+Result<Bytes> ImaDigest(ImaHash hash, ByteView data) {
+  return ImaDigest(hash, [&]() -> Result<ByteView> { return std::exchange(data, {}); });
+}
+
 Result<ImaSignature> ImaSignature::Parse(ByteView attribute) {
   if (attribute.empty()) return Bad("IMA_SIGNATURE_MISSING", "it is not signed");
   const auto* type = std::ranges::find(kTypes, Type{attribute[0]});

@@ -15,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr char kVersion[] = "seaworthy_policy";
-constexpr std::size_t kMaxPolicy = std::size_t{256} << 20;
 constexpr std::uint16_t kSha256 = 0x000b;
 constexpr std::uint16_t kBanks[] = {0x0004, kSha256, 0x000c, 0x000d};
 constexpr std::pair<std::string_view, Judge> kJudges[] = {
@@ -274,7 +273,7 @@ std::string ToImaPath(std::string path) {
 }
 
 Result<Policy> ParsePolicy(std::string_view text) {
-  if (text.size() > kMaxPolicy) return Malformed("", "has more than 256 MiB");
+  if (text.size() > kMaxPolicyFile) return Malformed("", "has more than 256 MiB");
   json root;
   try {
     root = json::parse(text);

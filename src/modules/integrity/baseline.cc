@@ -187,8 +187,6 @@ Result<std::vector<FileDrift>> CompareBaseline(Deadline deadline, const std::str
                    .link_target = {}};
   }
   for (const InstalledFile& file : found) files[ToPlainText(file.path)] = file;
-  Explanation explanation(folder, baseline);
-  RETURN_IF_ERROR(explanation.ReadPackages());
   std::vector<FileDrift> drifts;
   for (const auto& [path, file] : files) {
     const auto before = baseline.files.find(path);
@@ -196,9 +194,13 @@ Result<std::vector<FileDrift>> CompareBaseline(Deadline deadline, const std::str
     if (now.status().code() == Code::kDeadlineExceeded) return now.status();
     std::optional<FileDrift> drift =
         Drift(path, before == baseline.files.end() ? nullptr : &before->second, now);
-    if (!drift) continue;
-    ASSIGN_OR_RETURN(drift->explanation, explanation.Of(deadline, *drift));
-    drifts.push_back(*std::move(drift));
+    if (drift) drifts.push_back(*std::move(drift));
+  }
+  if (drifts.empty()) return drifts;
+  Explanation explanation(folder, baseline);
+  RETURN_IF_ERROR(explanation.ReadPackages());
+  for (FileDrift& drift : drifts) {
+    ASSIGN_OR_RETURN(drift.explanation, explanation.Of(deadline, drift));
   }
   return drifts;
 }

@@ -1,7 +1,6 @@
 // Baselines as files: JSON, and the signature over it.
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "seaworthy/modules/integrity/baseline.h"
 #include "seaworthy/status_macros.h"
@@ -38,10 +37,7 @@ Result<std::map<std::string, std::string>> ReadTexts(const json& object, const s
 }
 
 Result<Bytes> DigestOf(std::string_view text) {
-  bool given = false;
-  return verify::ImaDigest(verify::ImaHash::kSha256, [&]() -> Result<ByteView> {
-    return std::exchange(given, true) ? ByteView() : AsBytes(text);
-  });
+  return verify::ImaDigest(verify::ImaHash::kSha256, AsBytes(text));
 }
 
 // As openssl makes it and takes it: PKCS#1 v1.5 or ECDSA over the SHA-256 digest.

@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 
 #include <cerrno>
-#include <utility>
 
 #include "modules/integrity/file_reading.h"
 #include "seaworthy/directory.h"
@@ -42,13 +41,6 @@ std::string TypeOf(mode_t mode) {
   }
 }
 
-Result<Bytes> Sha256(ByteView data) {
-  bool given = false;
-  return verify::ImaDigest(verify::ImaHash::kSha256, [&]() -> Result<ByteView> {
-    return std::exchange(given, true) ? ByteView() : data;
-  });
-}
-
 Status ReadExtended(int fd, FileAttributes& attributes) {
   const Result<std::vector<std::string>> names = ListAttributes(fd);
   if (!names.ok() && Reason(names.status()) == "XATTR_UNSUPPORTED") return {};
@@ -60,7 +52,7 @@ Status ReadExtended(int fd, FileAttributes& attributes) {
     if (name.starts_with("security.") && value->size() <= kMaxShownAttribute) {
       text = Hex(*value);
     } else {
-      ASSIGN_OR_RETURN(const Bytes digest, Sha256(*value));
+      ASSIGN_OR_RETURN(const Bytes digest, verify::ImaDigest(verify::ImaHash::kSha256, *value));
       text = "sha256:" + Hex(digest);
     }
   }

@@ -69,10 +69,7 @@ Result<Bytes> EvmDigest(ImaHash hash, std::initializer_list<ByteView> attributes
   for (const ByteView value : attributes) data.insert(data.end(), value.begin(), value.end());
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&misc);
   data.insert(data.end(), bytes, bytes + sizeof(misc));
-  bool given = false;
-  return verify::ImaDigest(hash, [&]() -> Result<ByteView> {
-    return std::exchange(given, true) ? ByteView() : ByteView(data);
-  });
+  return verify::ImaDigest(hash, data);
 }
 
 struct VerityDigest {

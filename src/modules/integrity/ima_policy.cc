@@ -13,7 +13,6 @@
 namespace seaworthy::integrity {
 namespace {
 
-constexpr std::size_t kMaxPolicy = std::size_t{1} << 20;
 constexpr std::size_t kMaxRules = 100'000;
 // A page less the byte that ends the text: what the kernel takes of one write. It goes on with the
 // rest of a longer line as if it were another rule.
@@ -297,7 +296,7 @@ Status ParseLine(std::string_view text, std::size_t line, const ImaKernel& kerne
 }  // namespace
 
 Result<ImaPolicy> ParseImaPolicy(std::string_view text, const ImaKernel& kernel) {
-  if (text.size() > kMaxPolicy) return Malformed("the policy has more than 1 MiB");
+  if (text.size() > kMaxImaPolicy) return Malformed("the policy has more than 1 MiB");
   ImaPolicy policy;
   for (std::size_t line = 1; !text.empty(); ++line) {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -306,6 +305,11 @@ Result<ImaPolicy> ParseImaPolicy(std::string_view text, const ImaKernel& kernel)
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return policy;
+}
+
+bool Appraises(const ImaPolicy& policy) {
+  return std::ranges::any_of(
+      policy.rules, [](const ImaRule& rule) { return rule.action == ImaAction::kAppraise; });
 }
 
 }  // namespace seaworthy::integrity

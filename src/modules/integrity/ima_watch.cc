@@ -1,7 +1,5 @@
 #include "modules/integrity/ima_watch.h"
 
-#include <charconv>
-
 #include "modules/integrity/kernel_state.h"
 #include "seaworthy/ima_signature.h"
 #include "seaworthy/log.h"
@@ -31,18 +29,10 @@ constexpr milliseconds kWholeRound{60'000};
 constexpr std::size_t kMaxTold = 32;
 // A comparison may fall between the kernel's list and its PCR once, and hardly twice.
 constexpr unsigned kMissesUntilMismatch = 2;
-constexpr std::size_t kMaxPolicy = std::size_t{1} << 20;
 constexpr char kFolder[] = "integrity";
 
 constexpr tpm::HashAlgorithm kBanks[] = {tpm::HashAlgorithm::kSha256, tpm::HashAlgorithm::kSha384,
                                          tpm::HashAlgorithm::kSha1};
-
-std::string FirstLine(const fs::path& path) {
-  const Result<Bytes> content = ReadFile(path.string(), 4096);
-  if (!content.ok()) return {};
-  const std::string_view text = AsText(*content);
-  return std::string(text.substr(0, text.find('\n')));
-}
 
 Result<Directory> OpenFolder(const std::string& state_dir) {
   ASSIGN_OR_RETURN(const Directory state, Directory::Create(state_dir));
@@ -53,15 +43,10 @@ Result<Directory> OpenFolder(const std::string& state_dir) {
 
 std::string InstalledPolicySha256(const fs::path& root) {
   // systemd's comes first, and the kernel takes one.
-  Result<Bytes> file = ReadFile(root.string() + PathOf(PolicyPlace::kSystemd), kMaxPolicy);
-  if (!file.ok()) file = ReadFile(root.string() + PathOf(PolicyPlace::kBehindKeys), kMaxPolicy);
+  Result<Bytes> file = ReadFile(root.string() + PathOf(PolicyPlace::kSystemd), kMaxImaPolicy);
+  if (!file.ok()) file = ReadFile(root.string() + PathOf(PolicyPlace::kBehindKeys), kMaxImaPolicy);
   if (!file.ok()) return {};
-  bool given = false;
-  const Result<Bytes> digest =
-      verify::ImaDigest(verify::ImaHash::kSha256, [&]() -> Result<ByteView> {
-        if (std::exchange(given, true)) return ByteView();
-        return ByteView(*file);
-      });
+  const Result<Bytes> digest = verify::ImaDigest(verify::ImaHash::kSha256, *file);
   return digest.ok() ? Hex(*digest) : std::string();
 }
 
@@ -169,8 +154,8 @@ Result<bool> ImaWatch::IsQuiet() const {
   std::uint64_t now = 0;
   std::uint64_t before = collector_->entries();
   const fs::path count = fs::path(options_.list).replace_filename("runtime_measurements_count");
-  if (const std::string text = FirstLine(count); !text.empty()) {
-    std::from_chars(text.data(), text.data() + text.size(), now);
+  if (const std::string text = ReadKernelText(count); !text.empty()) {
+    now = ToNumber(text);
   } else {
     std::error_code ignored;
     now = fs::file_size(options_.list, ignored);
@@ -310,7 +295,7 @@ void ImaWatch::SetProblem(const Status& problem) {
 
 Status ImaWatch::RecogniseBoot() {
   LastBoot now;
-  now.boot_id = FirstLine(options_.root / "proc/sys/kernel/random/boot_id");
+  now.boot_id = ReadKernelText(options_.root / "proc/sys/kernel/random/boot_id");
   if (now.boot_id.empty()) {
     return Fail(Code::kNotFound, "BOOT_UNKNOWN", "the kernel's boot_id cannot be read");
   }
@@ -319,7 +304,8 @@ Status ImaWatch::RecogniseBoot() {
   ASSIGN_OR_RETURN(const std::optional<LastBoot> last, ReadLastBoot(directory));
   if (last && last->boot_id == now.boot_id) {
     boot_ = *last;
-    return KeepBoot();
+    ShowPolicy();
+    return {};
   }
   if (last) {
     now.kexec = last->reset_count == now.reset_count;
@@ -333,11 +319,13 @@ Status ImaWatch::RecogniseBoot() {
   return KeepBoot();
 }
 
+void ImaWatch::ShowPolicy() {
+  const std::lock_guard lock(mutex_);
+  active_policy_ = boot_->policy_boot_id == boot_->boot_id ? boot_->policy_sha256 : "";
+}
+
 Status ImaWatch::KeepBoot() {
-  {
-    const std::lock_guard lock(mutex_);
-    active_policy_ = boot_->policy_boot_id == boot_->boot_id ? boot_->policy_sha256 : "";
-  }
+  ShowPolicy();
   ASSIGN_OR_RETURN(const Directory directory, OpenFolder(options_.state_dir));
   return WriteLastBoot(directory, *boot_);
 }

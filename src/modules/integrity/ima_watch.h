@@ -70,7 +70,9 @@ class ImaWatch {
   void SetProblem(const Status& problem);
   Status RecogniseBoot();
   void LookAtPolicy();
-  // Writes boot_ down, and whether its policy is known.
+  // Has active_policy() tell what boot_ knows.
+  void ShowPolicy();
+  // The same, and writes boot_ down.
   Status KeepBoot();
 
   const Options options_;

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <optional>
 
@@ -18,7 +17,6 @@ constexpr char kPolicy[] = "ima-policy";
 constexpr char kNew[] = "ima-policy.new";
 constexpr char kPrevious[] = "ima-policy.previous";
 constexpr char kRemoved[] = "ima-policy.removed";
-constexpr std::size_t kMaxPolicy = std::size_t{1} << 20;
 // Nothing in a policy is secret.
 constexpr mode_t kFolderMode = 0755;
 constexpr mode_t kFileMode = 0644;
@@ -57,7 +55,7 @@ Result<PolicyLoading> TryNow(const std::string& root, const Directory& folder, B
 
 Status Install(const Directory& folder, ByteView policy) {
   if (folder.Exists(kPolicy)) {
-    ASSIGN_OR_RETURN(const Bytes before, folder.Read(kPolicy, kMaxPolicy));
+    ASSIGN_OR_RETURN(const Bytes before, folder.Read(kPolicy, kMaxImaPolicy));
     // The way back leads to another policy.
     if (AsText(before) == AsText(policy)) return {};
     RETURN_IF_ERROR(folder.Replace(kPrevious, before, kFileMode));
@@ -105,9 +103,7 @@ Status PutAside(const Directory& etc, PolicyPlace place, const Directory& instal
 }  // namespace
 
 PolicyPlace PlaceOf(const ImaPolicy& policy) {
-  const bool appraises = std::ranges::any_of(
-      policy.rules, [](const ImaRule& rule) { return rule.action == ImaAction::kAppraise; });
-  return appraises ? PolicyPlace::kBehindKeys : PolicyPlace::kSystemd;
+  return Appraises(policy) ? PolicyPlace::kBehindKeys : PolicyPlace::kSystemd;
 }
 
 std::string PathOf(PolicyPlace place) {

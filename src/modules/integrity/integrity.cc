@@ -7,11 +7,9 @@
 namespace seaworthy::integrity {
 namespace {
 
-constexpr std::size_t kMaxPolicyFile = std::size_t{256} << 20;
-
 Result<std::shared_ptr<const verify::AllowedFiles>> ReadAllowedFiles(const std::string& path) {
   if (path.empty()) return nullptr;
-  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxPolicyFile));
+  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, verify::kMaxPolicyFile));
   Result<verify::Policy> policy = verify::ParsePolicy(AsText(file));
   if (!policy.ok()) return Wrap(policy.status(), path);
   if (!policy->ima.required) {

@@ -28,20 +28,6 @@ constexpr const char* kKeyrings[] = {".ima",
                                      ".builtin_trusted_keys",
                                      ".secondary_trusted_keys"};
 
-std::string Text(const fs::path& path) {
-  const Result<Bytes> content = ReadFile(path.string(), kMaxText);
-  if (!content.ok()) return {};
-  std::string text(AsText(*content));
-  text.erase(text.find_last_not_of(std::string("\n\0 ", 3)) + 1);
-  return text;
-}
-
-std::uint64_t Number(const std::string& text) {
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
 std::vector<std::string> Split(const std::string& text, char by) {
   std::vector<std::string> parts;
   std::istringstream stream(text);
@@ -98,20 +84,20 @@ ImaState ReadIma(const fs::path& root, const std::string& command_line) {
   if (!appraisal.empty()) ima.appraisal = appraisal.back();
   if (!ima.present) return ima;
   ReadFirstEntry(folder / "binary_runtime_measurements", ima);
-  ima.entries = Number(Text(folder / "runtime_measurements_count"));
-  ima.violations = Number(Text(folder / "violations"));
+  ima.entries = ToNumber(ReadKernelText(folder / "runtime_measurements_count"));
+  ima.violations = ToNumber(ReadKernelText(folder / "violations"));
   ima.custom_policy = ReadCustomPolicy(folder, ima.entries);
   return ima;
 }
 
 EvmState ReadEvm(const fs::path& root) {
-  const std::string value = Text(root / "sys/kernel/security/evm");
-  return {!value.empty(), static_cast<std::uint32_t>(Number(value))};
+  const std::string value = ReadKernelText(root / "sys/kernel/security/evm");
+  return {!value.empty(), static_cast<std::uint32_t>(ToNumber(value))};
 }
 
 // "none [integrity] confidentiality": the one that holds is in brackets.
 std::string ReadLockdown(const fs::path& root) {
-  const std::string text = Text(root / "sys/kernel/security/lockdown");
+  const std::string text = ReadKernelText(root / "sys/kernel/security/lockdown");
   const std::size_t begin = text.find('[');
   const std::size_t end = text.find(']');
   if (begin == std::string::npos || end == std::string::npos || end < begin) return {};
@@ -122,12 +108,12 @@ std::string ReadLockdown(const fs::path& root) {
 // "NAME: empty".
 std::vector<Keyring> ReadKeyrings(const fs::path& root) {
   std::vector<Keyring> keyrings;
-  for (const std::string& line : Split(Text(root / "proc/keys"), '\n')) {
+  for (const std::string& line : Split(ReadKernelText(root / "proc/keys"), '\n')) {
     const std::vector<std::string> words = Split(line, ' ');
     if (words.size() < 10 || words[7] != "keyring" || !words[8].ends_with(':')) continue;
     const std::string name = words[8].substr(0, words[8].size() - 1);
     if (std::ranges::find(kKeyrings, name) == std::end(kKeyrings)) continue;
-    keyrings.push_back({name, Number(words[9])});
+    keyrings.push_back({name, ToNumber(words[9])});
   }
   return keyrings;
 }
@@ -209,6 +195,20 @@ Feature EvmHmac(const KernelState& state) {
 
 }  // namespace
 
+std::string ReadKernelText(const fs::path& path) {
+  const Result<Bytes> content = ReadFile(path.string(), kMaxText);
+  if (!content.ok()) return {};
+  std::string text(AsText(*content));
+  text.erase(text.find_last_not_of(std::string("\n\0 ", 3)) + 1);
+  return text;
+}
+
+std::uint64_t ToNumber(const std::string& text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 // The file takes a policy. It is gone once one was loaded, unless the kernel was built to take more
 // (then it stays writable) or to show it (then it stays readable).
 CustomPolicy ReadCustomPolicy(const fs::path& ima, std::uint64_t entries) {
@@ -224,10 +224,10 @@ CustomPolicy ReadCustomPolicy(const fs::path& ima, std::uint64_t entries) {
 
 KernelState ReadKernelState(const fs::path& root) {
   KernelState state;
-  state.ima = ReadIma(root, Text(root / "proc/cmdline"));
+  state.ima = ReadIma(root, ReadKernelText(root / "proc/cmdline"));
   state.evm = ReadEvm(root);
   state.lockdown = ReadLockdown(root);
-  state.security_modules = Split(Text(root / "sys/kernel/security/lsm"), ',');
+  state.security_modules = Split(ReadKernelText(root / "sys/kernel/security/lsm"), ',');
   state.keyrings = ReadKeyrings(root);
   state.features = {Measuring(state.ima), LoadingPolicy(state.ima), Appraising(state),
                     EvmSignatures(state), EvmHmac(state)};

@@ -51,6 +51,11 @@ struct KernelState {
   std::vector<Feature> features;
 };
 
+// A small file of the kernel's without what blanks end it; empty when it cannot be read.
+std::string ReadKernelText(const std::filesystem::path& path);
+// The number that a text begins with, 0 when it begins with none.
+std::uint64_t ToNumber(const std::string& text);
+
 // Whether a policy was loaded, by what is in IMA's folder of securityfs.
 CustomPolicy ReadCustomPolicy(const std::filesystem::path& ima, std::uint64_t entries);
 

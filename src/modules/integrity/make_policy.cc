@@ -170,11 +170,6 @@ Status AddLine(const std::string& line, std::size_t number, const Words& words, 
   return {};
 }
 
-bool Appraises(const ImaPolicy& policy) {
-  return std::ranges::any_of(
-      policy.rules, [](const ImaRule& rule) { return rule.action == ImaAction::kAppraise; });
-}
-
 }  // namespace
 
 Result<PolicyNode> LookAtNode(const std::string& root, const std::vector<InstalledFile>& files) {

@@ -1,12 +1,12 @@
 #include "seaworthy/modules/integrity/simulate_policy.h"
 
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "modules/integrity/file_reading.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/integrity/file_conditions.h"
 #include "seaworthy/status_macros.h"
@@ -108,11 +108,12 @@ class Simulator {
   Status Check(bool verity, int fd) const {
     std::uint64_t bytes = 0;
     RETURN_IF_ERROR(CheckFile(run_.tree.deadline, fd, run_.keys, run_.signatures, bytes));
-    std::uint8_t header[ImaSignature::kMaxBytes] = {};
     const char* name = run_.signatures.user_attributes ? "user.ima" : "security.ima";
-    const ssize_t size = fgetxattr(fd, name, header, sizeof(header));
-    const bool of_verity = ImaSignature::Type{header[0]} == ImaSignature::Type::kVerity;
-    if (size > 2 && (verity ? of_verity : header[1] == 2)) return {};
+    ASSIGN_OR_RETURN(const std::optional<Bytes> attribute, ReadAttribute(fd, name));
+    ASSIGN_OR_RETURN(const ImaSignature signature,
+                     ImaSignature::Parse(attribute ? ByteView(*attribute) : ByteView()));
+    const bool of_verity = signature.type == ImaSignature::Type::kVerity;
+    if (verity ? of_verity : signature.version == 2) return {};
     return Fail(Code::kPermissionDenied, "IMA_SIGNATURE_INVALID",
                 verity ? "the rule asks for a signature of fs-verity's digest"
                        : "the rule takes no signature of fs-verity's digest, nor format 3");

@@ -122,9 +122,14 @@ struct ImaKernel {
   bool modsig = false;  // CONFIG_IMA_APPRAISE_MODSIG
 };
 
-// At most 1 MiB and 100,000 rules. INVALID_ARGUMENT, IMA_POLICY_MALFORMED, with line, word and
-// reason. A policy without a rule is one; FindInImaPolicy tells.
+inline constexpr std::size_t kMaxImaPolicy = std::size_t{1} << 20;
+
+// At most kMaxImaPolicy bytes and 100,000 rules. INVALID_ARGUMENT, IMA_POLICY_MALFORMED, with line,
+// word and reason. A policy without a rule is one; FindInImaPolicy tells.
 Result<ImaPolicy> ParseImaPolicy(std::string_view text, const ImaKernel& kernel = {});
+
+// Whether it has a rule that may deny a file.
+bool Appraises(const ImaPolicy& policy);
 
 // Without the line's end, words in one order: parsed again it is the same rule.
 std::string FormatImaRule(const ImaRule& rule);
