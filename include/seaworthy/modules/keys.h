@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,11 @@ class Keys final : public Module {
   Result<Bytes> Sign(Deadline deadline, const std::string& name,
                      std::optional<tpm::SignatureScheme> scheme, tpm::HashAlgorithm hash,
                      ByteView digest);
+  // One to kMaxBatch digests, each in a turn of its own at the TPM; all of them or none.
+  static constexpr std::size_t kMaxBatch = 64;
+  Result<std::vector<Bytes>> SignBatch(Deadline deadline, const std::string& name,
+                                       std::optional<tpm::SignatureScheme> scheme,
+                                       tpm::HashAlgorithm hash, std::span<const ByteView> digests);
   Result<std::string> CreateCsr(const std::string& name, const tls::Subject& subject);
   Result<Key> InstallCertificate(const std::string& name, const std::string& chain_pem);
   struct Rotation {

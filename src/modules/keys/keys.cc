@@ -69,6 +69,10 @@ class Keys::State {
   // The key as it was last read, fit for use.
   Result<std::shared_ptr<const Key>> Usable(const std::string& name) const;
 
+  Result<std::vector<Bytes>> Sign(Deadline deadline, const std::string& name,
+                                  std::optional<tpm::SignatureScheme> scheme,
+                                  tpm::HashAlgorithm hash, std::span<const ByteView> digests);
+
   Health Check() const;
 
   Status AddNext(Deadline deadline, const Store::Files& files, const Key& current,
@@ -149,6 +153,26 @@ Result<std::shared_ptr<const Key>> Keys::State::Usable(const std::string& name) 
   if (key == nullptr) return NotFound(name);
   RETURN_IF_ERROR(key->problem);
   return key;
+}
+
+Result<std::vector<Bytes>> Keys::State::Sign(Deadline deadline, const std::string& name,
+                                             std::optional<tpm::SignatureScheme> scheme,
+                                             tpm::HashAlgorithm hash,
+                                             std::span<const ByteView> digests) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Key> key, Usable(name));
+  const bool rsa = key->public_key.algorithm == tpm::KeyAlgorithm::kRsa2048 ||
+                   key->public_key.algorithm == tpm::KeyAlgorithm::kRsa3072;
+  const tpm::SignatureScheme usual =
+      rsa ? tpm::SignatureScheme::kRsaPss : tpm::SignatureScheme::kEcdsa;
+  std::vector<Bytes> signatures;
+  for (const ByteView digest : digests) {
+    Result<Bytes> signature = parts_.broker.Run(deadline, [&](tpm::Context& context) {
+      return tpm::Sign(context, key->wrapped, scheme.value_or(usual), hash, digest);
+    });
+    if (!signature.ok()) return Wrap(signature.status(), InWords(name));
+    signatures.push_back(*std::move(signature));
+  }
+  return signatures;
 }
 
 Health Keys::State::Check() const {
@@ -263,16 +287,24 @@ Result<Bytes> Keys::Sign(Deadline deadline, const std::string& name,
                          std::optional<tpm::SignatureScheme> scheme, tpm::HashAlgorithm hash,
                          ByteView digest) {
   RETURN_IF_ERROR(CheckDigest(hash, digest));
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Key> key, state_->Usable(name));
-  const bool rsa = key->public_key.algorithm == tpm::KeyAlgorithm::kRsa2048 ||
-                   key->public_key.algorithm == tpm::KeyAlgorithm::kRsa3072;
-  const tpm::SignatureScheme usual =
-      rsa ? tpm::SignatureScheme::kRsaPss : tpm::SignatureScheme::kEcdsa;
-  Result<Bytes> signature = state_->parts().broker.Run(deadline, [&](tpm::Context& context) {
-    return tpm::Sign(context, key->wrapped, scheme.value_or(usual), hash, digest);
-  });
-  if (!signature.ok()) return Wrap(signature.status(), InWords(name));
-  return signature;
+  ASSIGN_OR_RETURN(std::vector<Bytes> signatures,
+                   state_->Sign(deadline, name, scheme, hash, {&digest, 1}));
+  return std::move(signatures.front());
+}
+
+Result<std::vector<Bytes>> Keys::SignBatch(Deadline deadline, const std::string& name,
+                                           std::optional<tpm::SignatureScheme> scheme,
+                                           tpm::HashAlgorithm hash,
+                                           std::span<const ByteView> digests) {
+  if (digests.empty() || digests.size() > kMaxBatch) {
+    return Fail(Code::kInvalidArgument, "INVALID_BATCH",
+                "digests: " + std::to_string(digests.size()) + ", must be 1 to " +
+                    std::to_string(kMaxBatch));
+  }
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    RETURN_IF_ERROR(CheckDigest(hash, digests[i], "digests[" + std::to_string(i) + "]"));
+  }
+  return state_->Sign(deadline, name, scheme, hash, digests);
 }
 
 Result<std::string> Keys::CreateCsr(const std::string& name, const tls::Subject& subject) {

@@ -180,6 +180,26 @@ class KeyService final : public v1::KeyService::Service {
                       });
   }
 
+  grpc::Status SignBatch(grpc::ServerContext* context, const v1::SignBatchRequest* request,
+                         v1::SignBatchResponse* response) override {
+    return rpc::Serve(gate_, *context, "seaworthy.v1.KeyService.SignBatch", request->name(),
+                      [&](const rpc::Call& call) -> Status {
+                        ASSIGN_OR_RETURN(const tpm::HashAlgorithm hash,
+                                         rpc::FromMessage(request->hash(), "hash"));
+                        ASSIGN_OR_RETURN(const auto scheme, ToDomain(request->scheme()));
+                        std::vector<ByteView> digests;
+                        for (const std::string& digest : request->digests())
+                          digests.push_back(AsBytes(digest));
+                        ASSIGN_OR_RETURN(
+                            const std::vector<Bytes> signatures,
+                            keys_.SignBatch(call.deadline, request->name(), scheme, hash, digests));
+                        for (const Bytes& signature : signatures) {
+                          response->add_signatures(signature.data(), signature.size());
+                        }
+                        return {};
+                      });
+  }
+
   grpc::Status CreateCsr(grpc::ServerContext* context, const v1::CreateCsrRequest* request,
                          v1::CreateCsrResponse* response) override {
     return rpc::Serve(gate_, *context, "seaworthy.v1.KeyService.CreateCsr", request->name(),

@@ -34,14 +34,14 @@ Status CheckName(std::string_view name) {
               "digit");
 }
 
-Status CheckDigest(tpm::HashAlgorithm hash, ByteView digest) {
+Status CheckDigest(tpm::HashAlgorithm hash, ByteView digest, const std::string& field) {
   if (hash == tpm::HashAlgorithm::kSha1) {
     return Fail(Code::kInvalidArgument, "WEAK_HASH",
                 "hash: SHA1 signatures can be forged; take SHA256 or longer");
   }
   if (digest.size() == tpm::DigestSize(hash)) return {};
   return Fail(Code::kInvalidArgument, "INVALID_DIGEST",
-              "digest: " + std::to_string(digest.size()) + " bytes, but " +
+              field + ": " + std::to_string(digest.size()) + " bytes, but " +
                   std::string(tpm::ToString(hash)) + " has " +
                   std::to_string(tpm::DigestSize(hash)));
 }

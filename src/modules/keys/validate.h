@@ -15,7 +15,8 @@ inline constexpr std::size_t kMaxName = 64;
 Status CheckName(std::string_view name);
 
 // INVALID_ARGUMENT: WEAK_HASH for SHA-1, INVALID_DIGEST for a length that is not the hash's.
-Status CheckDigest(tpm::HashAlgorithm hash, ByteView digest);
+// `field` is the message's.
+Status CheckDigest(tpm::HashAlgorithm hash, ByteView digest, const std::string& field = "digest");
 
 // INVALID_ARGUMENT (INVALID_NONCE) unless 16 to 64 bytes.
 Status CheckNonce(ByteView nonce);

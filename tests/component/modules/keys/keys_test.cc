@@ -15,6 +15,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 const tls::Subject kSubject = {.distinguished_name = "CN=node-17,O=Example",
                                .dns_names = {"node-17.example"},
@@ -114,6 +115,32 @@ TEST_F(KeysTest, RsaSignsByEitherSchemeAndEcByItsOwn) {
               Fails(Code::kInvalidArgument, "WEAK_HASH"));
   EXPECT_THAT(keys().Sign(Soon(), "ec", {}, tpm::HashAlgorithm::kSha384, digest),
               Fails(Code::kInvalidArgument, "INVALID_DIGEST"));
+}
+
+TEST_F(KeysTest, SignsManyDigestsInTheirOrderOrNone) {
+  ASSERT_THAT(keys().Create(Soon(), "web", {}), IsOk());
+  std::vector<Bytes> digests;
+  for (int i = 0; i < 64; ++i) digests.push_back(Sha256(std::to_string(i)));
+  const auto sign = [&](std::size_t count, tpm::HashAlgorithm hash) {
+    const std::vector<ByteView> first(digests.begin(), digests.begin() + std::ptrdiff_t(count));
+    return keys().SignBatch(Soon(), "web", std::nullopt, hash, first);
+  };
+  const auto signatures = sign(64, tpm::HashAlgorithm::kSha256);
+  ASSERT_THAT(signatures, IsOk());
+  ASSERT_EQ(signatures->size(), 64);
+  const tpm::PublicKey key = keys().Get("web")->public_key;
+  for (const std::size_t i : {0, 1, 62, 63}) {
+    EXPECT_TRUE(OpensslAccepts(key, digests[i], (*signatures)[i], ""));
+  }
+  const auto refused = Fails(Code::kInvalidArgument, "INVALID_BATCH");
+  EXPECT_THAT(sign(0, tpm::HashAlgorithm::kSha256), refused);
+  EXPECT_THAT(sign(1, tpm::HashAlgorithm::kSha1), Fails(Code::kInvalidArgument, "WEAK_HASH"));
+  digests.push_back(Sha256("one too many"));
+  EXPECT_THAT(sign(65, tpm::HashAlgorithm::kSha256), refused);
+  digests[2].pop_back();
+  const auto damaged = sign(3, tpm::HashAlgorithm::kSha256);
+  EXPECT_THAT(damaged, Fails(Code::kInvalidArgument, "INVALID_DIGEST"));
+  EXPECT_THAT(Message(damaged.status()), StartsWith("digests[2]: 31 bytes"));
 }
 
 TEST_F(KeysTest, APolicyBoundKeyStopsWhenItsPcrChanges) {

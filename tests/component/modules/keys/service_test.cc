@@ -182,6 +182,39 @@ TEST_F(KeyServiceTest, SignRefusesWhatIsNotADigest) {
   EXPECT_EQ(Call(&v1::KeyService::Stub::Sign, sign, signature), "");
 }
 
+TEST_F(KeyServiceTest, SignBatchAnswersInTheOrderOfTheDigests) {
+  tpm::KeyTemplate rsa;
+  rsa.algorithm = tpm::KeyAlgorithm::kRsa2048;
+  ASSERT_THAT(keys().Create(Soon(), "rsa", rsa), IsOk());
+  v1::SignBatchRequest batch;
+  v1::SignBatchResponse signatures;
+  batch.set_name("rsa");
+  batch.set_hash(v1::SHA256);
+  batch.set_scheme(v1::RSASSA_PKCS1_V1_5);
+  EXPECT_THAT(Call(&v1::KeyService::Stub::SignBatch, batch, signatures),
+              StartsWith("3 INVALID_BATCH: digests: 0, must be 1 to 64"));
+  v1::SignRequest one;
+  v1::SignResponse signature;
+  one.set_name("rsa");
+  one.set_hash(v1::SHA256);
+  one.set_scheme(v1::RSASSA_PKCS1_V1_5);
+  for (const char letter : {'a', 'b', 'a'}) batch.add_digests(std::string(32, letter));
+  ASSERT_EQ(Call(&v1::KeyService::Stub::SignBatch, batch, signatures), "");
+  ASSERT_EQ(signatures.signatures_size(), 3);
+  // This scheme signs the same in the same way.
+  for (int i = 0; i < 3; ++i) {
+    one.set_digest(batch.digests(i));
+    ASSERT_EQ(Call(&v1::KeyService::Stub::Sign, one, signature), "");
+    EXPECT_EQ(signatures.signatures(i), signature.signature());
+  }
+  batch.set_scheme(v1::ECDSA);
+  EXPECT_THAT(Call(&v1::KeyService::Stub::SignBatch, batch, signatures),
+              StartsWith("3 SCHEME_MISMATCH: "));
+  role_ = rpc::Role::kReader;
+  EXPECT_THAT(Call(&v1::KeyService::Stub::SignBatch, batch, signatures),
+              StartsWith("7 ROLE_TOO_LOW: "));
+}
+
 TEST_F(KeyServiceTest, CertifyAndDelete) {
   ASSERT_THAT(keys().Create(Soon(), "web", {}), IsOk());
   v1::CertifyKeyRequest certify;
