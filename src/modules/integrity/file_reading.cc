@@ -4,6 +4,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "seaworthy/directory.h"
@@ -43,7 +44,11 @@ Status CheckUnchanged(int fd, const struct stat& before) {
 }
 
 FilePieces::FilePieces(Deadline deadline, int fd, const struct stat& stat)
-    : deadline_(deadline), fd_(fd), stat_(stat), piece_(kPiece) {}
+    : deadline_(deadline),
+      fd_(fd),
+      stat_(stat),
+      // One byte more than there should be: growth shows at once.
+      piece_(std::min(kPiece, static_cast<std::size_t>(stat.st_size) + 1)) {}
 
 Result<ByteView> FilePieces::Next() {
   if (TimeLeft(deadline_).count() == 0) {
@@ -71,8 +76,13 @@ Result<Bytes> HashFile(Deadline deadline, int fd, verify::ImaHash hash, const st
 
 // Nothing when the file has no such attribute.
 Result<std::optional<Bytes>> ReadAttribute(int fd, const std::string& name) {
-  Bytes value(XATTR_SIZE_MAX);
-  const ssize_t size = fgetxattr(fd, name.c_str(), value.data(), value.size());
+  // Room for signatures and labels; few attributes are longer.
+  Bytes value(1024);
+  ssize_t size = fgetxattr(fd, name.c_str(), value.data(), value.size());
+  if (size < 0 && errno == ERANGE) {
+    value.resize(XATTR_SIZE_MAX);
+    size = fgetxattr(fd, name.c_str(), value.data(), value.size());
+  }
   if (size < 0 && errno == ENODATA) return std::optional<Bytes>();
   if (size < 0) return AttributeError(errno, name);
   value.resize(static_cast<std::size_t>(size));
