@@ -58,9 +58,9 @@ Outcome RunRecord(Session& session, const RecordOptions& options) {
   if (!baseline.ok()) return {ExitCode::kFailed, baseline.status(), ""};
   baseline->recorded = Now();
   baseline->node = NodeName();
-  const Result<std::string> text =
-      integrity::SignBaseline(*baseline, PemOf(key), [&](verify::ImaHash hash, ByteView digest) {
-        return SignDigest(session, key, hash, digest);
+  const Result<std::string> text = integrity::SignBaseline(
+      *baseline, PemOf(key), [&](verify::ImaHash hash, std::span<const Bytes> digests) {
+        return SignDigests(session, key, hash, digests);
       });
   if (!text.ok()) return {ExitCode::kFailed, text.status(), ""};
   if (Status status = ReplaceFile(options.out, AsBytes(*text), kFileMode); !status.ok()) {

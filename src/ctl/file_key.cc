@@ -16,18 +16,23 @@ std::string PemOf(const v1::Key& key) {
   return certificate.empty() ? key.public_key_pem() : certificate;
 }
 
-Result<Bytes> SignDigest(Session& session, const v1::Key& key, verify::ImaHash hash,
-                         ByteView digest) {
+Result<std::vector<Bytes>> SignDigests(Session& session, const v1::Key& key, verify::ImaHash hash,
+                                       std::span<const Bytes> digests) {
   const bool rsa = key.algorithm() == v1::RSA_2048 || key.algorithm() == v1::RSA_3072;
-  v1::SignRequest request;
+  v1::SignBatchRequest request;
   request.set_name(key.name());
   request.set_hash(ParseHash(verify::ToString(hash)));
   request.set_scheme(rsa ? v1::RSASSA_PKCS1_V1_5 : v1::ECDSA);
-  request.set_digest(digest.data(), digest.size());
-  v1::SignResponse response;
-  const Outcome outcome = session.client().Call(&v1::KeyService::Stub::Sign, request, response);
+  for (const Bytes& digest : digests) request.add_digests(digest.data(), digest.size());
+  v1::SignBatchResponse response;
+  const Outcome outcome =
+      session.client().Call(&v1::KeyService::Stub::SignBatch, request, response);
   if (!outcome.ok()) return outcome.status;
-  return Bytes(response.signature().begin(), response.signature().end());
+  std::vector<Bytes> signatures;
+  for (const std::string& signature : response.signatures()) {
+    signatures.emplace_back(signature.begin(), signature.end());
+  }
+  return signatures;
 }
 
 }  // namespace seaworthy::ctl

@@ -88,9 +88,9 @@ Outcome RunSignFiles(Session& session, const SignFilesOptions& options) {
   if (!run.ok()) return Usage(run.status());
   v1::Key key;
   if (Outcome outcome = GetKey(session, options.key, key); !outcome.ok()) return outcome;
-  const Result<integrity::FileSigner> signer =
-      integrity::FileSigner::Create(PemOf(key), [&](verify::ImaHash hash, ByteView digest) {
-        return SignDigest(session, key, hash, digest);
+  const Result<integrity::FileSigner> signer = integrity::FileSigner::Create(
+      PemOf(key), [&](verify::ImaHash hash, std::span<const Bytes> digests) {
+        return SignDigests(session, key, hash, digests);
       });
   if (!signer.ok()) return {ExitCode::kFailed, signer.status(), ""};
   integrity::SignatureOptions how;

@@ -10,6 +10,10 @@
 namespace seaworthy::bench {
 namespace {
 
+constexpr TPMA_OBJECT kSigns = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+                               TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
+                               TPMA_OBJECT_SIGN_ENCRYPT;
+
 void Check(TSS2_RC rc, const char* what) {
   if (rc == TSS2_RC_SUCCESS) return;
   char code[16];
@@ -29,6 +33,7 @@ BareTpm::BareTpm(const std::string& tcti) {
 BareTpm::~BareTpm() {
   Esys_FlushContext(esys_, key_);
   Esys_FlushContext(esys_, ak_);
+  if (rsa_key_ != ESYS_TR_NONE) Esys_FlushContext(esys_, rsa_key_);
   Esys_Finalize(&esys_);
   Tss2_TctiLdr_Finalize(&tcti_);
 }
@@ -38,37 +43,57 @@ ESYS_TR BareTpm::MakeKey(bool restricted) {
   TPMT_PUBLIC& area = in_public.publicArea;
   area.type = TPM2_ALG_ECC;
   area.nameAlg = TPM2_ALG_SHA256;
-  area.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-                          TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
-                          TPMA_OBJECT_SIGN_ENCRYPT | (restricted ? TPMA_OBJECT_RESTRICTED : 0);
+  area.objectAttributes = kSigns | (restricted ? TPMA_OBJECT_RESTRICTED : 0);
   TPMS_ECC_PARMS& ecc = area.parameters.eccDetail;
   ecc.symmetric.algorithm = TPM2_ALG_NULL;
   ecc.scheme.scheme = restricted ? TPM2_ALG_ECDSA : TPM2_ALG_NULL;
   ecc.scheme.details.ecdsa.hashAlg = TPM2_ALG_SHA256;
   ecc.curveID = TPM2_ECC_NIST_P256;
   ecc.kdf.scheme = TPM2_ALG_NULL;
+  return MakeKey(in_public);
+}
+
+ESYS_TR BareTpm::MakeKey(const TPM2B_PUBLIC& public_area) {
   const TPM2B_SENSITIVE_CREATE sensitive = {};
   const TPM2B_DATA outside = {};
   const TPML_PCR_SELECTION no_pcrs = {};
   ESYS_TR key = ESYS_TR_NONE;
   Check(Esys_CreatePrimary(esys_, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                           &sensitive, &in_public, &outside, &no_pcrs, &key, nullptr, nullptr,
+                           &sensitive, &public_area, &outside, &no_pcrs, &key, nullptr, nullptr,
                            nullptr, nullptr),
         "making a key");
   return key;
 }
 
-void BareTpm::Sign() {
+void BareTpm::Sign() { Sign(key_, TPM2_ALG_ECDSA); }
+
+void BareTpm::SignByRsa() {
+  if (rsa_key_ == ESYS_TR_NONE) {
+    TPM2B_PUBLIC in_public = {};
+    TPMT_PUBLIC& area = in_public.publicArea;
+    area.type = TPM2_ALG_RSA;
+    area.nameAlg = TPM2_ALG_SHA256;
+    area.objectAttributes = kSigns;
+    TPMS_RSA_PARMS& rsa = area.parameters.rsaDetail;
+    rsa.symmetric.algorithm = TPM2_ALG_NULL;
+    rsa.scheme.scheme = TPM2_ALG_NULL;
+    rsa.keyBits = 2048;
+    rsa_key_ = MakeKey(in_public);
+  }
+  Sign(rsa_key_, TPM2_ALG_RSASSA);
+}
+
+void BareTpm::Sign(ESYS_TR key, TPMI_ALG_SIG_SCHEME algorithm) {
   TPM2B_DIGEST digest = {};
   digest.size = TPM2_SHA256_DIGEST_SIZE;
   TPMT_SIG_SCHEME scheme = {};
-  scheme.scheme = TPM2_ALG_ECDSA;
-  scheme.details.ecdsa.hashAlg = TPM2_ALG_SHA256;
+  scheme.scheme = algorithm;
+  scheme.details.any.hashAlg = TPM2_ALG_SHA256;
   TPMT_TK_HASHCHECK ticket = {};
   ticket.tag = TPM2_ST_HASHCHECK;
   ticket.hierarchy = TPM2_RH_NULL;
   TPMT_SIGNATURE* signature = nullptr;
-  Check(Esys_Sign(esys_, key_, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &digest, &scheme,
+  Check(Esys_Sign(esys_, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &digest, &scheme,
                   &ticket, &signature),
         "TPM2_Sign");
   Esys_Free(signature);

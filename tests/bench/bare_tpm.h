@@ -19,6 +19,8 @@ class BareTpm {
 
   // TPM2_Sign by a P-256 key, password authorization.
   void Sign();
+  // The same by an RSA-2048 key, PKCS#1 v1.5; the key is made at the first call.
+  void SignByRsa();
   // TPM2_Quote over the 24 PCRs of the SHA-256 bank by a restricted P-256 key.
   void Quote();
   // TPM2_PCR_Extend of the SHA-256 bank.
@@ -26,11 +28,14 @@ class BareTpm {
 
  private:
   ESYS_TR MakeKey(bool restricted);
+  ESYS_TR MakeKey(const TPM2B_PUBLIC& public_area);
+  void Sign(ESYS_TR key, TPMI_ALG_SIG_SCHEME algorithm);
 
   TSS2_TCTI_CONTEXT* tcti_ = nullptr;
   ESYS_CONTEXT* esys_ = nullptr;
   ESYS_TR key_ = ESYS_TR_NONE;
   ESYS_TR ak_ = ESYS_TR_NONE;
+  ESYS_TR rsa_key_ = ESYS_TR_NONE;
 };
 
 }  // namespace seaworthy::bench

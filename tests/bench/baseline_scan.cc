@@ -38,7 +38,7 @@ constexpr const char* kOthers[] = {"etc/docker/daemon.json",
 constexpr int kPackages = 600;
 constexpr int kFilesOfAPackage = 150;
 
-Result<Bytes> Sign(EVP_PKEY* key, ByteView digest) {
+Bytes Sign(EVP_PKEY* key, ByteView digest) {
   const CPtr<EVP_PKEY_CTX, EVP_PKEY_CTX_free> context(EVP_PKEY_CTX_new(key, nullptr));
   Bytes signature(256);
   std::size_t size = signature.size();
@@ -101,15 +101,17 @@ void BaselineScan::Record() {
     Give("not the files that were made");
   }
   for (const auto& [path, attributes] : baseline.files) sha256sum_.push_back(node + "/" + path);
+  using Signatures = Result<std::vector<Bytes>>;
   const testing::SoftwareCa ca;
   const tls::EvpPkeyPtr key = testing::NewEcKey();
   const std::string certificate = testing::ToPem(ca.Certify(key.get()).get());
   std::ofstream(root_ / "certificate.pem") << certificate;
-  std::ofstream(root_ / "baseline")
-      << Must(integrity::SignBaseline(
-                  baseline, certificate,
-                  [&](verify::ImaHash, ByteView digest) { return Sign(key.get(), digest); }),
-              "signing");
+  std::ofstream(root_ / "baseline") << Must(
+      integrity::SignBaseline(baseline, certificate,
+                              [&](verify::ImaHash, std::span<const Bytes> digests) -> Signatures {
+                                return std::vector<Bytes>{Sign(key.get(), digests.front())};
+                              }),
+      "signing");
 }
 
 void BaselineScan::Compare() const {

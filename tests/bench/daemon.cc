@@ -104,10 +104,11 @@ double Daemon::ResidentMib() const {
   Give("seaworthyd is not running");
 }
 
-void Daemon::CreateKey(const std::string& name) {
+void Daemon::CreateKey(const std::string& name, v1::KeyAlgorithm algorithm) {
   grpc::ClientContext context;
   v1::CreateKeyRequest request;
   request.set_name(name);
+  request.set_algorithm(algorithm);
   v1::Key key;
   const grpc::Status status = keys_->CreateKey(&context, request, &key);
   if (status.error_code() != grpc::StatusCode::ALREADY_EXISTS) Check(status, "CreateKey");
@@ -122,6 +123,23 @@ Bytes Daemon::Sign(const std::string& name, ByteView sha256) {
   v1::SignResponse response;
   Check(keys_->Sign(&context, request, &response), "Sign");
   return {response.signature().begin(), response.signature().end()};
+}
+
+std::vector<Bytes> Daemon::SignBatch(const std::string& name, v1::SignatureScheme scheme,
+                                     std::span<const Bytes> sha256s) {
+  grpc::ClientContext context;
+  v1::SignBatchRequest request;
+  request.set_name(name);
+  request.set_hash(v1::SHA256);
+  request.set_scheme(scheme);
+  for (const Bytes& digest : sha256s) request.add_digests(digest.data(), digest.size());
+  v1::SignBatchResponse response;
+  Check(keys_->SignBatch(&context, request, &response), "SignBatch");
+  std::vector<Bytes> signatures;
+  for (const std::string& signature : response.signatures()) {
+    signatures.emplace_back(signature.begin(), signature.end());
+  }
+  return signatures;
 }
 
 std::string Daemon::PublicKeyPem(const std::string& name) {

@@ -6,7 +6,9 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "seaworthy/bytes.h"
 #include "seaworthy/handle.h"
@@ -35,8 +37,11 @@ class Daemon {
   std::string ima_list() const { return root_ / "ima_list"; }
 
   // Calls over the admin socket; the key is made when it is not there.
-  void CreateKey(const std::string& name);
+  void CreateKey(const std::string& name, v1::KeyAlgorithm algorithm = v1::EC_P256);
   Bytes Sign(const std::string& name, ByteView sha256);
+  // As files are signed: RSA PKCS#1 v1.5 or ECDSA.
+  std::vector<Bytes> SignBatch(const std::string& name, v1::SignatureScheme scheme,
+                               std::span<const Bytes> sha256s);
   std::string PublicKeyPem(const std::string& name);
   void Quote();
   // Evidence with the IMA list from an entry of that boot on; the boot that it is of.

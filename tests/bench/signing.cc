@@ -12,12 +12,15 @@ constexpr std::size_t kFileSize = std::size_t{32} * 1024;
 
 }  // namespace
 
-Signing::Signing(const std::string& program) : daemon_(program, tpm_.tcti()) {
+Signing::Signing(const std::string& program, v1::KeyAlgorithm algorithm)
+    : daemon_(program, tpm_.tcti()) {
   daemon_.Start();
-  daemon_.CreateKey(kKey);
+  daemon_.CreateKey(kKey, algorithm);
+  const v1::SignatureScheme scheme = algorithm == v1::EC_P256 ? v1::ECDSA : v1::RSASSA_PKCS1_V1_5;
   Result<integrity::FileSigner> signer = integrity::FileSigner::Create(
-      daemon_.PublicKeyPem(kKey), [this](verify::ImaHash /*hash*/, ByteView digest) {
-        return Result<Bytes>(daemon_.Sign(kKey, digest));
+      daemon_.PublicKeyPem(kKey),
+      [this, scheme](verify::ImaHash /*hash*/, std::span<const Bytes> digests) {
+        return Result<std::vector<Bytes>>(daemon_.SignBatch(kKey, scheme, digests));
       });
   if (!signer.ok()) Give(Message(signer.status()));
   signer_ = *std::move(signer);

@@ -13,7 +13,7 @@ namespace seaworthy::bench {
 
 class Signing {
  public:
-  explicit Signing(const std::string& program);
+  Signing(const std::string& program, v1::KeyAlgorithm algorithm);
 
   static constexpr int kFiles = 200;
 

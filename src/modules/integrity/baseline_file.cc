@@ -93,7 +93,8 @@ Result<std::string> SignBaseline(const Baseline& baseline, const std::string& pe
     return Fail(Code::kResourceExhausted, "BASELINE_TOO_LARGE", "it has more than 128 MiB");
   }
   ASSIGN_OR_RETURN(const Bytes digest, DigestOf(text));
-  ASSIGN_OR_RETURN(const Bytes signature, sign(verify::ImaHash::kSha256, digest));
+  ASSIGN_OR_RETURN(const std::vector<Bytes> made, sign(verify::ImaHash::kSha256, {&digest, 1}));
+  const Bytes signature = made.empty() ? Bytes() : made.front();
   if (signature.size() > verify::ImaSignature::kMaxBytes || !Signs(keys, digest, signature)) {
     return Fail(Code::kFailedPrecondition, "IMA_KEY_MISMATCH",
                 "the key does not sign for the certificate or public key that goes with it");

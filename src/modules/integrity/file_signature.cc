@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "modules/integrity/file_reading.h"
 #include "seaworthy/directory.h"
@@ -137,15 +139,33 @@ Result<FileSigner> FileSigner::Create(const std::string& pem, Sign sign) {
   return FileSigner(std::move(keys), std::move(sign));
 }
 
-Result<Bytes> FileSigner::Attribute(ImaSignature signature, ByteView digest) const {
-  ASSIGN_OR_RETURN(const Bytes bytes, sign_(signature.hash, signature.SignedDigest(digest)));
-  signature.key_id = keys_.Ids().front();
-  signature.bytes = bytes;
-  if (bytes.size() > ImaSignature::kMaxBytes || !keys_.Check(signature, digest).ok()) {
-    return Fail(Code::kFailedPrecondition, "IMA_KEY_MISMATCH",
-                "the key does not sign for the certificate or public key that goes with it");
+Result<std::vector<Bytes>> FileSigner::Attributes(std::vector<Unsigned> unsigned_ones) const {
+  // fs-verity's digests may have been made with different hashes.
+  std::map<ImaHash, std::vector<std::size_t>> by_hash;
+  for (std::size_t i = 0; i < unsigned_ones.size(); ++i) {
+    by_hash[unsigned_ones[i].signature.hash].push_back(i);
   }
-  return signature.Encode();
+  std::vector<Bytes> attributes(unsigned_ones.size());
+  for (const auto& [hash, indices] : by_hash) {
+    std::vector<Bytes> digests;
+    for (const std::size_t i : indices) {
+      digests.push_back(unsigned_ones[i].signature.SignedDigest(unsigned_ones[i].digest));
+    }
+    ASSIGN_OR_RETURN(const std::vector<Bytes> made, sign_(hash, digests));
+    bool right = made.size() == indices.size();
+    for (std::size_t n = 0; right && n < made.size(); ++n) {
+      auto& [signature, digest] = unsigned_ones[indices[n]];
+      signature.key_id = keys_.Ids().front();
+      signature.bytes = made[n];
+      right = made[n].size() <= ImaSignature::kMaxBytes && keys_.Check(signature, digest).ok();
+      attributes[indices[n]] = signature.Encode();
+    }
+    if (!right) {
+      return Fail(Code::kFailedPrecondition, "IMA_KEY_MISMATCH",
+                  "the key does not sign for the certificate or public key that goes with it");
+    }
+  }
+  return attributes;
 }
 
 Result<FileSigning> FileSigning::Read(Deadline deadline, int fd, const SignatureOptions& options) {
@@ -173,20 +193,32 @@ Result<FileSigning> FileSigning::Read(Deadline deadline, int fd, const Signature
   return file;
 }
 
-Result<bool> FileSigning::Sign(const FileSigner& signer) {
-  if (!IsRight(ima_.present, wanted_, digest_, signer.keys())) {
-    ASSIGN_OR_RETURN(ima_.made, signer.Attribute(wanted_, digest_));
+Status FileSigning::Sign(std::span<FileSigning> files, const FileSigner& signer) {
+  std::vector<FileSigner::Unsigned> wanted;
+  std::vector<std::optional<Bytes>*> places;
+  const auto want = [&](Signature& signature, const ImaSignature& kind, const Bytes& digest) {
+    if (IsRight(signature.present, kind, digest, signer.keys())) return;
+    wanted.push_back({kind, digest});
+    places.push_back(&signature.made);
+  };
+  const auto make = [&]() -> Status {
+    ASSIGN_OR_RETURN(std::vector<Bytes> made, signer.Attributes(std::exchange(wanted, {})));
+    for (std::size_t i = 0; i < made.size(); ++i) *places[i] = std::move(made[i]);
+    places.clear();
+    return {};
+  };
+  for (FileSigning& file : files) want(file.ima_, file.wanted_, file.digest_);
+  RETURN_IF_ERROR(make());
+  for (FileSigning& file : files) {
+    if (!file.options_.evm) continue;
+    // EVM's is over IMA's.
+    const ByteView ima = file.ima_.made ? *file.ima_.made : *file.ima_.present;
+    const ImaHash hash = file.options_.hash;
+    ASSIGN_OR_RETURN(const Bytes digest,
+                     EvmDigest(hash, {file.before_ima_, ima, file.after_ima_}, file.stat_));
+    want(file.evm_, {.type = ImaSignature::Type::kPortableEvm, .hash = hash, .bytes = {}}, digest);
   }
-  if (!options_.evm) return ima_.made.has_value();
-  const ByteView ima = ima_.made ? *ima_.made : *ima_.present;
-  const ImaSignature wanted = {
-      .type = ImaSignature::Type::kPortableEvm, .hash = options_.hash, .bytes = {}};
-  ASSIGN_OR_RETURN(const Bytes digest,
-                   EvmDigest(options_.hash, {before_ima_, ima, after_ima_}, stat_));
-  if (!IsRight(evm_.present, wanted, digest, signer.keys())) {
-    ASSIGN_OR_RETURN(evm_.made, signer.Attribute(wanted, digest));
-  }
-  return ima_.made || evm_.made;
+  return make();
 }
 
 Status FileSigning::Write() const {
@@ -204,6 +236,10 @@ Status FileSigning::Write() const {
     }
     RETURN_IF_ERROR(written);
   }
+  return {};
+}
+
+Status FileSigning::Sync() const {
   if (fsync(fd_) != 0) return FromErrno(errno, "fsync");
   return {};
 }

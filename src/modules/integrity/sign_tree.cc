@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
-#include <optional>
 #include <thread>
+#include <vector>
 
 #include "seaworthy/directory.h"
 #include "seaworthy/handle.h"
@@ -32,8 +34,9 @@ Status Tell(const std::function<bool(const Progress&)>& progress, const Progress
   return Fail(Code::kCancelled, "CANCELLED", "the caller wants no more of it");
 }
 
-// Files on their way to their signatures, several at once: the TPM signs one at a time, and the
-// next is to be asked for while one is written.
+// Files on their way to their signatures. The TPM signs one at a time; some threads read and write
+// while it signs for one of them, and what has gathered meanwhile is asked for at once, as a call
+// of the daemon may cost as much as a signature.
 class Signing {
  public:
   Signing(const TreeRun& run, const FileSigner& signer, const SignatureOptions& options,
@@ -50,8 +53,8 @@ class Signing {
     UniqueFd own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (!own) return FromErrno(errno, "dup");
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !next_ || !ended_.ok(); });
-    if (ended_.ok()) next_ = {path, std::move(own)};
+    changed_.wait(lock, [this] { return next_.size() < kThreads * kAtOnce || !ended_.ok(); });
+    if (ended_.ok()) next_.push_back({path, std::move(own)});
     changed_.notify_all();
     return ended_;
   }
@@ -81,41 +84,72 @@ class Signing {
     UniqueFd fd;
   };
   // One is at the TPM while the others read and write.
-  static constexpr std::size_t kAtOnce = 3;
+  static constexpr std::size_t kThreads = 3;
+  // Few enough that a slow TPM is through with them long before a call's deadline.
+  static constexpr std::size_t kAtOnce = 16;
 
   void Run() {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [this] { return next_ || last_ || !ended_.ok(); });
-      if (!next_ || !ended_.ok()) return;
-      const File file = *std::exchange(next_, std::nullopt);
+      changed_.wait(lock, [this] { return !next_.empty() || last_ || !ended_.ok(); });
+      if (next_.empty() || !ended_.ok()) return;
+      const std::vector<File> files = Take();
       changed_.notify_all();
       lock.unlock();
-      const Status status = Sign(file);
+      const Status status = Sign(files);
       lock.lock();
       if (ended_.ok()) ended_ = status;
       if (!ended_.ok()) changed_.notify_all();
     }
   }
 
-  // What ends the run.
-  Status Sign(const File& file) {
-    Result<FileSigning> signing = FileSigning::Read(run_.deadline, file.fd.get(), options_);
-    Status status = signing.status();
-    bool changes = false;
-    if (signing.ok()) {
-      const Result<bool> made = signing->Sign(signer_);
-      if (!made.ok()) return Wrap(made.status(), file.path);
-      changes = *made;
-      if (changes) status = signing->Write();
+  // This thread's share of what waits.
+  std::vector<File> Take() {
+    std::vector<File> files;
+    for (std::size_t left = std::max<std::size_t>(next_.size() / kThreads, 1); left > 0; --left) {
+      files.push_back(std::move(next_.front()));
+      next_.pop_front();
     }
-    if (status.code() == Code::kDeadlineExceeded) return Wrap(status, file.path);
+    return files;
+  }
+
+  // What ends the run.
+  Status Sign(const std::vector<File>& files) {
+    std::vector<std::string> paths;
+    std::vector<FileSigning> signings;
+    for (const File& file : files) {
+      Result<FileSigning> signing = FileSigning::Read(run_.deadline, file.fd.get(), options_);
+      if (signing.ok()) {
+        paths.push_back(file.path);
+        signings.push_back(*std::move(signing));
+      } else {
+        RETURN_IF_ERROR(Done(file.path, nullptr, signing.status()));
+      }
+    }
+    {
+      const std::lock_guard turn(at_the_tpm_);
+      RETURN_IF_ERROR(FileSigning::Sign(signings, signer_));
+    }
+    std::vector<Status> written;
+    for (const FileSigning& signing : signings) {
+      written.push_back(signing.changes() ? signing.Write() : Status());
+    }
+    for (std::size_t i = 0; i < signings.size(); ++i) {
+      if (written[i].ok() && signings[i].changes()) written[i] = signings[i].Sync();
+      RETURN_IF_ERROR(Done(paths[i], &signings[i], written[i]));
+    }
+    return {};
+  }
+
+  // Counts the file. What ends the run.
+  Status Done(const std::string& path, const FileSigning* signing, const Status& status) {
+    if (status.code() == Code::kDeadlineExceeded) return Wrap(status, path);
     const std::lock_guard lock(mutex_);
-    if (signing.ok()) now_.bytes += signing->bytes();
+    if (signing != nullptr) now_.bytes += signing->bytes();
     if (!status.ok()) {
-      TellFailure(file.path, status);
+      TellFailure(path, status);
     } else {
-      ++(changes ? now_.done : now_.skipped);
+      ++(signing->changes() ? now_.done : now_.skipped);
     }
     return Tell(progress_, now_);
   }
@@ -130,13 +164,14 @@ class Signing {
   const SignatureOptions& options_;
   const std::function<bool(const SignProgress&)>& progress_;
 
+  std::mutex at_the_tpm_;
   std::mutex mutex_;  // guards what follows, and calls of run_.failed and progress_
   std::condition_variable changed_;
-  std::optional<File> next_;
+  std::deque<File> next_;
   bool last_ = false;
   Status ended_;
   SignProgress now_;
-  std::array<std::thread, kAtOnce> threads_;
+  std::array<std::thread, kThreads> threads_;
 };
 
 }  // namespace

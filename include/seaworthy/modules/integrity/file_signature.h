@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "seaworthy/bytes.h"
 #include "seaworthy/deadline.h"
@@ -18,16 +20,21 @@ namespace seaworthy::integrity {
 // The public half of a key that signs files, and the way to its private half.
 class FileSigner {
  public:
-  // Signs a digest that was made with `hash`: RSA PKCS#1 v1.5, or ECDSA in DER.
-  using Sign = std::function<Result<Bytes>(verify::ImaHash hash, ByteView digest)>;
+  // Signs digests that were made with `hash`, each by itself: RSA PKCS#1 v1.5, or ECDSA in DER.
+  using Sign = std::function<Result<std::vector<Bytes>>(verify::ImaHash hash,
+                                                        std::span<const Bytes> digests)>;
 
   // `pem` is the key's certificate or the public key: the kernel finds the key by the id in it.
   // INVALID_ARGUMENT (IMA_KEY_MALFORMED).
   static Result<FileSigner> Create(const std::string& pem, Sign sign);
 
-  // The attribute that says that the key signed `digest`. FAILED_PRECONDITION (IMA_KEY_MISMATCH)
-  // when what came back is no signature by the public half.
-  Result<Bytes> Attribute(verify::ImaSignature signature, ByteView digest) const;
+  struct Unsigned {
+    verify::ImaSignature signature;
+    Bytes digest;
+  };
+  // The attributes that say that the key signed each digest. FAILED_PRECONDITION (IMA_KEY_MISMATCH)
+  // when what came back are no signatures by the public half.
+  Result<std::vector<Bytes>> Attributes(std::vector<Unsigned> unsigned_ones) const;
 
   const verify::ImaKeys& keys() const { return keys_; }
 
@@ -59,13 +66,20 @@ class FileSigning {
   // (FILE_CHANGED) when it was written to meanwhile. DEADLINE_EXCEEDED.
   static Result<FileSigning> Read(Deadline deadline, int fd, const SignatureOptions& options);
 
-  // Makes the signatures that the file does not have, and writes nothing. Whether there is one.
-  Result<bool> Sign(const FileSigner& signer);
+  // Makes the signatures that the files do not have, and writes nothing.
+  static Status Sign(std::span<FileSigning> files, const FileSigner& signer);
 
-  // Writes them, durably. FILE_CHANGED, and nothing written, when the file has changed since Read.
-  // Else PERMISSION_DENIED (XATTR_DENIED), FAILED_PRECONDITION (READ_ONLY_FILE_SYSTEM,
+  // Whether Sign made one.
+  bool changes() const { return ima_.made || evm_.made; }
+
+  // Writes them. FILE_CHANGED, and nothing written, when the file has changed since Read. Else
+  // PERMISSION_DENIED (XATTR_DENIED), FAILED_PRECONDITION (READ_ONLY_FILE_SYSTEM,
   // XATTR_UNSUPPORTED), RESOURCE_EXHAUSTED (DISK_FULL).
   Status Write() const;
+
+  // Makes what was written durable. Apart, because it costs a file system little for a file that
+  // was written together with one before.
+  Status Sync() const;
 
   std::uint64_t bytes() const { return bytes_; }  // that were read
 

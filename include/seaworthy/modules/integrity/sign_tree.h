@@ -16,11 +16,10 @@ struct SignProgress {
   std::uint64_t bytes = 0;    // that were read
 };
 
-// Signs what is not signed already, several files at once, for which `signer` must be thread-safe;
-// `progress` and `run.failed` are called by one thread at a time. A run that was broken off is
-// gone on with by another one.
-// `progress` is told after each file; where it returns false the run ends with CANCELLED. An error
-// of the key ends it too, as the next file would meet it again.
+// Signs what is not signed already, several files at once; `signer`, `progress` and `run.failed`
+// are each called by one thread at a time. A run that was broken off is gone on with by another
+// one. `progress` is told after each file; where it returns false the run ends with CANCELLED. An
+// error of the key ends it too, as the next file would meet it again.
 Result<SignProgress> SignTree(const std::string& root, const TreeRun& run, const FileSigner& signer,
                               const SignatureOptions& options,
                               const std::function<bool(const SignProgress&)>& progress);

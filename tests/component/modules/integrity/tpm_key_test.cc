@@ -36,14 +36,14 @@ class TpmKey : public tpm::TpmTest, public ::testing::WithParamInterface<tpm::Ke
   FileSigner Signer() {
     const bool rsa = GetParam() == tpm::KeyAlgorithm::kRsa2048;
     return FileSigner::Create(ReadText(root_ / "certificate.pem"),
-                              [this, rsa](ImaHash hash, ByteView digest) {
+                              OneByOne([this, rsa](ImaHash hash, ByteView digest) {
                                 return Run([&](tpm::Context& context) {
                                   return tpm::Sign(context, key_,
                                                    rsa ? tpm::SignatureScheme::kRsaPkcs1
                                                        : tpm::SignatureScheme::kEcdsa,
                                                    kHashes.at(hash), digest);
                                 });
-                              })
+                              }))
         .value();
   }
 

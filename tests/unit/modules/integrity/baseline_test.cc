@@ -312,9 +312,10 @@ TEST_F(BaselineOfANode, ARaceOfLinksNeverLeadsOutOfTheRoot) {
 class SignedBaseline : public BaselineOfANode {
  protected:
   Result<std::string> Sign(const Baseline& baseline) {
-    return SignBaseline(
-        baseline, key_.certificate(),
-        [this](verify::ImaHash hash, ByteView digest) { return key_.Sign(hash, digest); });
+    return SignBaseline(baseline, key_.certificate(),
+                        OneByOne([this](verify::ImaHash hash, ByteView digest) {
+                          return key_.Sign(hash, digest);
+                        }));
   }
   SigningKey key_{kEc};
 };
@@ -339,9 +340,9 @@ TEST_F(SignedBaseline, IsReadAsItWasWritten) {
 TEST_F(SignedBaseline, OpensslTakesItsSignature) {
   for (const char* algorithm : {kEc, kRsa}) {
     SigningKey key(algorithm);
-    const auto text =
-        SignBaseline(Record(), key.public_key(),
-                     [&](verify::ImaHash hash, ByteView digest) { return key.Sign(hash, digest); });
+    const auto text = SignBaseline(
+        Record(), key.public_key(),
+        OneByOne([&](verify::ImaHash hash, ByteView digest) { return key.Sign(hash, digest); }));
     ASSERT_THAT(text, IsOk());
     WriteText(root_ / "signed", *text);
     WriteText(root_ / "public.pem", key.public_key());
@@ -382,9 +383,9 @@ TEST_F(SignedBaseline, AnEditedOneIsRefused) {
 
 TEST_F(SignedBaseline, AKeyThatSignsForAnotherIsSeenBeforeItIsWritten) {
   SigningKey other(kEc);
-  const auto text =
-      SignBaseline(Record(), key_.certificate(),
-                   [&](verify::ImaHash hash, ByteView digest) { return other.Sign(hash, digest); });
+  const auto text = SignBaseline(
+      Record(), key_.certificate(),
+      OneByOne([&](verify::ImaHash hash, ByteView digest) { return other.Sign(hash, digest); }));
   EXPECT_THAT(text, Fails(Code::kFailedPrecondition, "IMA_KEY_MISMATCH"));
 }
 

@@ -140,7 +140,7 @@ TEST_F(FileSignature, NamesTheKeyAsItsCertificateDoes) {
 TEST_F(FileSignature, TakesAPublicKeyWithoutCertificate) {
   const auto signer = FileSigner::Create(
       key_.public_key(),
-      [&](ImaHash hash, ByteView digest) -> Result<Bytes> { return key_.Sign(hash, digest); });
+      OneByOne([&](ImaHash hash, ByteView digest) { return key_.Sign(hash, digest); }));
   ASSERT_THAT(signer, IsOk());
   ASSERT_THAT(SignFile(file_, *signer, kUser), IsOk());
   EXPECT_THAT(CheckPath(file_, key_.Keys(), kUser), IsOk());
@@ -151,14 +151,15 @@ TEST_F(FileSignature, TakesAPublicKeyWithoutCertificate) {
 // OpenSSL's program is the judge: evmctl 1.4 makes and checks none.
 TEST_F(FileSignature, Format3IsOverWhatKindOfDigestItIs) {
   const Bytes digest(32, 0x5a);
-  const auto attribute = key_.Signer().Attribute(
-      {.type = ImaSignature::Type::kVerity, .version = 3, .bytes = {}}, digest);
-  ASSERT_THAT(attribute, IsOk());
-  EXPECT_THAT(Bytes(attribute->begin(), attribute->begin() + 3), ::testing::ElementsAre(6, 3, 4));
+  const auto attributes = key_.Signer().Attributes(
+      {{{.type = ImaSignature::Type::kVerity, .version = 3, .bytes = {}}, digest}});
+  ASSERT_THAT(attributes, IsOk());
+  const Bytes& attribute = attributes->front();
+  EXPECT_THAT(Bytes(attribute.begin(), attribute.begin() + 3), ::testing::ElementsAre(6, 3, 4));
   Bytes id = {6, 4};  // struct ima_file_id
   id.insert(id.end(), digest.begin(), digest.end());
   WriteText(root_ / "id", AsText(id));
-  WriteText(root_ / "signature", AsText(ByteView(*attribute).subspan(9)));
+  WriteText(root_ / "signature", AsText(ByteView(attribute).subspan(9)));
   WriteText(root_ / "public.pem", key_.public_key());
   EXPECT_TRUE(Runs(root_, "openssl dgst -sha256 -verify public.pem -signature signature id"));
 }
@@ -172,8 +173,9 @@ TEST_F(FileSignature, SaysWhereThereIsNoVerity) {
   const Bytes digest(32);
   const Bytes attribute =
       key_.Signer()
-          .Attribute({.type = ImaSignature::Type::kVerity, .version = 3, .bytes = {}}, digest)
-          .value();
+          .Attributes({{{.type = ImaSignature::Type::kVerity, .version = 3, .bytes = {}}, digest}})
+          .value()
+          .front();
   ASSERT_TRUE(SetAttribute(file_, "user.ima", attribute));
   EXPECT_THAT(CheckPath(file_, key_.Keys(), kUser),
               Fails(Code::kFailedPrecondition, "VERITY_MISSING"));
@@ -201,12 +203,55 @@ TEST_F(FileSignature, OnlyAPortableSignatureIsEvms) {
 }
 
 TEST_F(FileSignature, AKeyThatIsNotTheCertificatesSignsNothing) {
-  const auto signer = FileSigner::Create(key_.certificate(), [&](ImaHash hash, ByteView digest) {
-    return other_key_.Sign(hash, digest);
-  });
+  const auto signer = FileSigner::Create(
+      key_.certificate(),
+      OneByOne([&](ImaHash hash, ByteView digest) { return other_key_.Sign(hash, digest); }));
   EXPECT_THAT(SignFile(file_, *signer, kUser),
               Fails(Code::kFailedPrecondition, "IMA_KEY_MISMATCH"));
   EXPECT_EQ(Attribute(file_, "user.ima"), std::nullopt);
+}
+
+// fs-verity's digests, of which each brings its own hash.
+TEST_F(FileSignature, SignaturesOfSeveralHashesGoToTheirOwnDigests) {
+  std::vector<FileSigner::Unsigned> wanted;
+  for (const ImaHash hash : {ImaHash::kSha512, ImaHash::kSha256, ImaHash::kSha512}) {
+    const Bytes digest(hash == ImaHash::kSha512 ? 64 : 32,
+                       static_cast<std::uint8_t>(wanted.size()));
+    wanted.push_back({{.version = 2, .hash = hash, .bytes = {}}, digest});
+  }
+  const auto attributes = key_.Signer().Attributes(wanted);
+  ASSERT_THAT(attributes, IsOk());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto signature = ImaSignature::Parse(attributes->at(i));
+    ASSERT_THAT(signature, IsOk());
+    EXPECT_EQ(signature->hash, wanted[i].signature.hash);
+    EXPECT_THAT(key_.Keys().Check(*signature, wanted[i].digest), IsOk());
+  }
+}
+
+TEST_F(FileSignature, SignaturesInAnotherOrderOrNumberAreNotTaken) {
+  const std::vector<FileSigner::Unsigned> wanted = {{{.version = 2, .bytes = {}}, Bytes(32, 1)},
+                                                    {{.version = 2, .bytes = {}}, Bytes(32, 2)}};
+  const auto sign =
+      OneByOne([&](ImaHash hash, ByteView digest) { return key_.Sign(hash, digest); });
+  using Signatures = std::vector<Bytes>;
+  const std::function<void(Signatures&)> kTricks[] = {
+      [](Signatures& made) { std::swap(made[0], made[1]); },
+      [](Signatures& made) { made.pop_back(); },
+      [](Signatures& made) { made.push_back(made[0]); },
+      [](Signatures& made) { made.clear(); },
+      [](Signatures& made) { made[1].clear(); },
+  };
+  for (const auto& trick : kTricks) {
+    const auto signer =
+        FileSigner::Create(key_.certificate(),
+                           [&](ImaHash hash, std::span<const Bytes> digests) -> Result<Signatures> {
+                             ASSIGN_OR_RETURN(Signatures made, sign(hash, digests));
+                             trick(made);
+                             return made;
+                           });
+    EXPECT_THAT(signer->Attributes(wanted), Fails(Code::kFailedPrecondition, "IMA_KEY_MISMATCH"));
+  }
 }
 
 TEST_F(FileSignature, HostileAttributesAreBadAndReplaced) {
@@ -228,10 +273,11 @@ TEST_F(FileSignature, HostileAttributesAreBadAndReplaced) {
 
 TEST_F(FileSignature, AFileThatChangesIsNotSigned) {
   const auto change_and_sign = [&](const std::function<void()>& change) {
-    const auto signer = FileSigner::Create(key_.certificate(), [&](ImaHash hash, ByteView digest) {
-      change();
-      return key_.Sign(hash, digest);
-    });
+    const auto signer =
+        FileSigner::Create(key_.certificate(), OneByOne([&](ImaHash hash, ByteView digest) {
+                             change();
+                             return key_.Sign(hash, digest);
+                           }));
     return SignFile(file_, *signer, kUser);
   };
   EXPECT_THAT(change_and_sign([&] { WriteText(file_, "another content"); }),
@@ -279,7 +325,7 @@ TEST_F(FileSignature, WhereOneOfTwoHasNoRoomBothStayAsTheyWere) {
   const auto sign = [&](SigningKey& key, int nth) {
     const UniqueFd fd = OpenFile(file_);
     auto file = FileSigning::Read(Soon(), fd.get(), kUserEvm).value();
-    EXPECT_THAT(file.Sign(key.Signer()), IsOk());
+    EXPECT_THAT(FileSigning::Sign({&file, 1}, key.Signer()), IsOk());
     testing::ArmFault(testing::Fault::kDiskFullOnce, nth);
     return file.Write();
   };

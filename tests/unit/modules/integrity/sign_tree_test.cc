@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/fs.h>
 #include <openssl/sha.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -174,10 +175,11 @@ TEST_F(Tree, TheRootIsNoLink) {
 }
 
 TEST_F(Tree, AFileThatFailsIsNamedAndTheRestIsDone) {
-  const auto signer = FileSigner::Create(key_.certificate(), [&](ImaHash hash, ByteView digest) {
-    WriteText(tree_ + "/a/3", std::to_string(key_.signatures()));
-    return key_.Sign(hash, digest);
-  });
+  const auto signer =
+      FileSigner::Create(key_.certificate(), OneByOne([&](ImaHash hash, ByteView digest) {
+                           WriteText(tree_ + "/a/3", std::to_string(key_.signatures()));
+                           return key_.Sign(hash, digest);
+                         }));
   const auto progress = SignTree(tree_, Run({"1", "a/3", "b"}), *signer, kUser, nullptr);
   ASSERT_THAT(progress, IsOk());
   EXPECT_EQ(progress->done, 3);
@@ -191,17 +193,43 @@ TEST_F(Tree, AnErrorOfTheKeyEndsTheRun) {
   WriteText(tree_ + "/2", "the one");
   Bytes fatal(32);
   SHA256(AsBytes("the one").data(), 7, fatal.data());
-  const auto signer = FileSigner::Create(key_.certificate(), [&](ImaHash hash, ByteView digest) {
-    return std::ranges::equal(digest, fatal) ? Fail(Code::kUnavailable, "TPM_LOST", "it is gone")
-                                             : key_.Sign(hash, digest);
-  });
+  const auto signer = FileSigner::Create(
+      key_.certificate(), OneByOne([&](ImaHash hash, ByteView digest) -> Result<Bytes> {
+        if (std::ranges::equal(digest, fatal))
+          return Fail(Code::kUnavailable, "TPM_LOST", "it is gone");
+        return key_.Sign(hash, digest);
+      }));
   const auto progress = SignTree(tree_, Run({"1", "2", "a/3", "b"}), *signer, kUser, nullptr);
   EXPECT_THAT(progress, Fails(Code::kUnavailable, "TPM_LOST"));
-  EXPECT_EQ(Message(progress.status()), "2: it is gone");
+  EXPECT_EQ(Message(progress.status()), "it is gone");
   EXPECT_FALSE(IsSigned(tree_ + "/2"));
   // Those that were under way are whole.
   EXPECT_EQ(Sign(Run())->failed, 0);
   EXPECT_THAT(Check(Run())->bad, 0);
+}
+
+// A call of the daemon may cost as much as a signature.
+TEST_F(Tree, ASlowKeyIsAskedForManyAtOnce) {
+  constexpr int kMany = 100;
+  for (int i = 0; i < kMany; ++i) WriteText(tree_ + "/many-" + std::to_string(i), "x");
+  int calls = 0;
+  std::size_t most = 0;
+  const auto sign =
+      OneByOne([&](ImaHash hash, ByteView digest) { return key_.Sign(hash, digest); });
+  const auto signer =
+      FileSigner::Create(key_.certificate(), [&](ImaHash hash, std::span<const Bytes> digests) {
+        ++calls;
+        most = std::max(most, digests.size());
+        // Long enough for the threads that look for files.
+        poll(nullptr, 0, 20);
+        return sign(hash, digests);
+      });
+  const auto progress = SignTree(tree_, Run(), *signer, kUser, nullptr);
+  ASSERT_THAT(progress, IsOk());
+  EXPECT_EQ(progress->done, kMany + std::size(kFiles));
+  EXPECT_EQ(most, 16);
+  EXPECT_LT(calls, kMany / 4);
+  EXPECT_EQ(Check(Run())->ok, kMany + std::size(kFiles));
 }
 
 TEST_F(Tree, TheCallerAndTheDeadlineEndTheRun) {
@@ -210,7 +238,7 @@ TEST_F(Tree, TheCallerAndTheDeadlineEndTheRun) {
               Fails(Code::kCancelled, "CANCELLED"));
   // With those that were under way.
   const auto signatures = key_.signatures();
-  EXPECT_THAT(signatures, ::testing::AllOf(::testing::Ge(2), ::testing::Le(5)));
+  EXPECT_GE(signatures, 2);
   TreeRun late = Run();
   late.deadline = DeadlineIn(std::chrono::seconds(0));
   EXPECT_THAT(Sign(late), Fails(Code::kDeadlineExceeded, "DEADLINE_EXCEEDED"));

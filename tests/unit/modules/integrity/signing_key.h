@@ -9,11 +9,13 @@
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "seaworthy/handle.h"
 #include "seaworthy/modules/integrity/file_signature.h"
+#include "seaworthy/status_macros.h"
 #include "support/temp_root.h"
 
 namespace seaworthy::integrity {
@@ -36,6 +38,18 @@ inline bool Runs(const testing::TempRoot& root, const std::string& command) {
 
 inline constexpr char kRsa[] = "rsa:2048";
 inline constexpr char kEc[] = "ec -pkeyopt ec_paramgen_curve:P-256";
+
+// Signs each digest by `sign`.
+inline FileSigner::Sign OneByOne(std::function<Result<Bytes>(verify::ImaHash, ByteView)> sign) {
+  return [sign = std::move(sign)](verify::ImaHash hash,
+                                  std::span<const Bytes> digests) -> Result<std::vector<Bytes>> {
+    std::vector<Bytes> signatures;
+    for (const Bytes& digest : digests) {
+      ASSIGN_OR_RETURN(signatures.emplace_back(), sign(hash, digest));
+    }
+    return signatures;
+  };
+}
 
 // A key in software with a certificate; it counts its signatures.
 class SigningKey {
@@ -76,8 +90,10 @@ class SigningKey {
   }
 
   FileSigner Signer() {
-    return FileSigner::Create(certificate(), [this](verify::ImaHash hash,
-                                                    ByteView digest) { return Sign(hash, digest); })
+    return FileSigner::Create(certificate(),
+                              OneByOne([this](verify::ImaHash hash, ByteView digest) {
+                                return Sign(hash, digest);
+                              }))
         .value();
   }
 
@@ -95,14 +111,16 @@ inline UniqueFd OpenFile(const std::string& path) {
 
 inline Deadline Soon() { return DeadlineIn(std::chrono::seconds(60)); }
 
-// All three steps.
+// All steps.
 inline Status SignFile(const std::string& path, const FileSigner& signer,
                        const SignatureOptions& options) {
   const UniqueFd fd = OpenFile(path);
   auto file = FileSigning::Read(Soon(), fd.get(), options);
   if (!file.ok()) return file.status();
-  const Result<bool> made = file->Sign(signer);
-  return made.ok() ? file->Write() : made.status();
+  RETURN_IF_ERROR(FileSigning::Sign({&*file, 1}, signer));
+  if (!file->changes()) return {};
+  RETURN_IF_ERROR(file->Write());
+  return file->Sync();
 }
 
 inline Status CheckPath(const std::string& path, const verify::ImaKeys& keys,
