@@ -4,7 +4,6 @@
 
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/quote.h"
-#include "tpm/digest.h"
 #include "tpm/key_template.h"
 #include "tpm/marshal.h"
 #include "tpm/selection.h"
@@ -15,11 +14,7 @@ namespace {
 
 Result<PcrPolicy> PolicyOverPresentValues(Context& context, const PcrSelection& selection) {
   ASSIGN_OR_RETURN(const std::vector<PcrValue> values, ReadPcrs(context, {selection}));
-  Bytes concatenated;
-  for (const PcrValue& value : values) {
-    concatenated.insert(concatenated.end(), value.digest.begin(), value.digest.end());
-  }
-  return PcrPolicy{selection, Digest(HashAlgorithm::kSha256, {concatenated})};
+  return PcrPolicy{selection, PcrDigest(values)};
 }
 
 Status NotSupported(KeyAlgorithm algorithm) {

@@ -38,20 +38,6 @@ Result<std::uint32_t> BufferSize(Context& context) {
   return size == 0 ? kSmallestBuffer : std::min<std::uint32_t>(size, TPM2_MAX_NV_BUFFER_SIZE);
 }
 
-// ESYS's own note of an index; nothing in the TPM goes with it.
-class NvIndex {
- public:
-  NvIndex(Context& context, ESYS_TR handle) : context_(context), handle_(handle) {}
-  NvIndex(const NvIndex&) = delete;
-  NvIndex& operator=(const NvIndex&) = delete;
-  ~NvIndex() { Esys_TR_Close(context_.esys(), &handle_); }
-  ESYS_TR get() const { return handle_; }
-
- private:
-  Context& context_;
-  ESYS_TR handle_;
-};
-
 struct NvPublic {
   std::size_t size = 0;
   ESYS_TR authorization = ESYS_TR_NONE;

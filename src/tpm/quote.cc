@@ -4,7 +4,6 @@
 
 #include "seaworthy/status_macros.h"
 #include "tpm/context.h"
-#include "tpm/digest.h"
 #include "tpm/marshal.h"
 #include "tpm/selection.h"
 
@@ -72,14 +71,6 @@ class PcrReader {
   bool consistent_ = true;
 };
 
-Bytes DigestOver(const std::vector<PcrValue>& values) {
-  Bytes concatenated;
-  for (const PcrValue& value : values) {
-    concatenated.insert(concatenated.end(), value.digest.begin(), value.digest.end());
-  }
-  return Digest(HashAlgorithm::kSha256, {concatenated});
-}
-
 struct QuoteAnswer {
   Attestation attestation;
   Bytes pcr_digest;
@@ -132,12 +123,12 @@ Result<Quote> MakeQuote(Context& context, const WrappedKey& ak, ByteView nonce,
   Context::KnownPcrs& known = context.known_pcrs();
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     ASSIGN_OR_RETURN(QuoteAnswer answer, QuoteOnce(context, loaded, nonce, selections));
-    if (known.selections != selections || DigestOver(known.values) != answer.pcr_digest) {
+    if (known.selections != selections || PcrDigest(known.values) != answer.pcr_digest) {
       PcrReader reader;
       RETURN_IF_ERROR(reader.Read(context, selections));
       known = {selections, std::move(reader.values())};
     }
-    if (DigestOver(known.values) == answer.pcr_digest) {
+    if (PcrDigest(known.values) == answer.pcr_digest) {
       return Quote{std::move(answer.attestation), known.values, answer.reset_count};
     }
   }

@@ -76,4 +76,15 @@ Status FromTss(TSS2_RC rc, std::string_view what) {
   return Fail(Code::kInternal, "TPM_STACK_ERROR", message);
 }
 
+bool IsAuthFailure(TSS2_RC rc) {
+  return FromTpm(rc) && (BaseCode(rc) == TPM2_RC_AUTH_FAIL || BaseCode(rc) == TPM2_RC_BAD_AUTH);
+}
+
+Status OwnerAuthSet(std::string_view command) {
+  return Fail(Code::kPermissionDenied, "OWNER_AUTH_SET",
+              std::string(command) +
+                  ": the TPM's owner hierarchy has an authorization value; an empty one is needed "
+                  "(tpm2_changeauth -c owner -p OLD)");
+}
+
 }  // namespace seaworthy::tpm

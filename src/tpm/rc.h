@@ -23,4 +23,10 @@ TSS2_RC BaseCode(TSS2_RC rc);
 // The TPM has forgotten what this connection had in it: it was reset or restarted.
 bool MeansReset(TSS2_RC rc);
 
+// The TPM refused an authorization value.
+bool IsAuthFailure(TSS2_RC rc);
+
+// PERMISSION_DENIED (OWNER_AUTH_SET): what `command` met where only an empty value will do.
+Status OwnerAuthSet(std::string_view command);
+
 }  // namespace seaworthy::tpm

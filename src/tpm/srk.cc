@@ -16,28 +16,16 @@ constexpr TPMA_OBJECT kSrkAttributes = TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECR
                                        TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
                                        TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH;
 
-// TCG EK Credential Profile templates H-2 (ECC P-256) and H-1 (RSA 2048) with the storage
-// key's attributes.
+// As the TCG's guidance has it: the templates H-2 and H-1 of its EK Credential Profile with a
+// storage key's attributes.
 TPM2B_PUBLIC SrkTemplate(bool ecc) {
-  TPM2B_PUBLIC key = {};
+  TPM2B_PUBLIC key = StorageKeyTemplate(ecc);
   TPMT_PUBLIC& area = key.publicArea;
-  area.type = ecc ? TPM2_ALG_ECC : TPM2_ALG_RSA;
-  area.nameAlg = TPM2_ALG_SHA256;
-  area.objectAttributes = kSrkAttributes | TPMA_OBJECT_NODA;
-  TPMT_SYM_DEF_OBJECT& symmetric =
-      ecc ? area.parameters.eccDetail.symmetric : area.parameters.rsaDetail.symmetric;
-  symmetric.algorithm = TPM2_ALG_AES;
-  symmetric.keyBits.aes = 128;
-  symmetric.mode.aes = TPM2_ALG_CFB;
+  area.objectAttributes |= TPMA_OBJECT_NODA;
   if (ecc) {
-    area.parameters.eccDetail.scheme.scheme = TPM2_ALG_NULL;
-    area.parameters.eccDetail.curveID = TPM2_ECC_NIST_P256;
-    area.parameters.eccDetail.kdf.scheme = TPM2_ALG_NULL;
     area.unique.ecc.x.size = 32;
     area.unique.ecc.y.size = 32;
   } else {
-    area.parameters.rsaDetail.scheme.scheme = TPM2_ALG_NULL;
-    area.parameters.rsaDetail.keyBits = 2048;
     area.unique.rsa.size = 256;
   }
   return key;
@@ -147,6 +135,28 @@ Result<ESYS_TR> Provision(Context& context, const std::optional<Bytes>& pinned,
 }
 
 }  // namespace
+
+TPM2B_PUBLIC StorageKeyTemplate(bool ecc) {
+  TPM2B_PUBLIC key = {};
+  TPMT_PUBLIC& area = key.publicArea;
+  area.type = ecc ? TPM2_ALG_ECC : TPM2_ALG_RSA;
+  area.nameAlg = TPM2_ALG_SHA256;
+  area.objectAttributes = kSrkAttributes;
+  TPMT_SYM_DEF_OBJECT& symmetric =
+      ecc ? area.parameters.eccDetail.symmetric : area.parameters.rsaDetail.symmetric;
+  symmetric.algorithm = TPM2_ALG_AES;
+  symmetric.keyBits.aes = 128;
+  symmetric.mode.aes = TPM2_ALG_CFB;
+  if (ecc) {
+    area.parameters.eccDetail.scheme.scheme = TPM2_ALG_NULL;
+    area.parameters.eccDetail.curveID = TPM2_ECC_NIST_P256;
+    area.parameters.eccDetail.kdf.scheme = TPM2_ALG_NULL;
+  } else {
+    area.parameters.rsaDetail.scheme.scheme = TPM2_ALG_NULL;
+    area.parameters.rsaDetail.keyBits = 2048;
+  }
+  return key;
+}
 
 Status FindSrk(Context& context, const std::string& state_dir) {
   ASSIGN_OR_RETURN(const Directory directory, Directory::Create(state_dir));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "seaworthy/tpm/broker.h"
 
@@ -38,6 +39,9 @@ struct Attestation {
 // TPM2_Certify of `key` by the attestation key over the caller's nonce.
 Result<Attestation> Certify(Context& context, const WrappedKey& ak, const WrappedKey& key,
                             ByteView nonce);
+
+// The PCR digest of a policy: SHA-256 over the values, which are in index order.
+Bytes PcrDigest(const std::vector<PcrValue>& values);
 
 // The digest of PolicyPCR alone, computed without a TPM (TPM 2.0 part 3, 23.7), SHA-256.
 Bytes PcrPolicyDigest(const PcrPolicy& policy);

@@ -1,0 +1,138 @@
+#include "seaworthy/tpm/counter.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "seaworthy/status_macros.h"
+#include "tpm/nv.h"
+#include "tpm/rc.h"
+#include "tpm/session.h"
+
+namespace seaworthy::tpm {
+namespace {
+
+// The TCG's registry of handles leaves 0x01800000 to 0x01bfffff to the owner. A stretch of it that
+// is easily told from what others take.
+constexpr TPM2_HANDLE kFirst = 0x01815700;
+constexpr TPM2_HANDLE kLast = 0x018157ff;
+constexpr std::uint16_t kSize = 8;
+
+// noDA: the authorization value is empty, there is nothing to guess.
+constexpr TPMA_NV kAttributes = (TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT) | TPMA_NV_OWNERWRITE |
+                                TPMA_NV_OWNERREAD | TPMA_NV_AUTHWRITE | TPMA_NV_AUTHREAD |
+                                TPMA_NV_NO_DA;
+
+std::string NameOf(TPM2_HANDLE index) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "counter 0x%08x", index);
+  return text;
+}
+
+Result<TPM2_HANDLE> FreeIndex(Context& context) {
+  ASSIGN_OR_RETURN(const std::vector<TPM2_HANDLE> taken, ListHandles(context, kFirst, kLast));
+  for (TPM2_HANDLE index = kFirst; index <= kLast; ++index) {
+    if (std::ranges::find(taken, index) == taken.end()) return index;
+  }
+  return Fail(Code::kResourceExhausted, "NO_FREE_INDEX",
+              "all NV indices from 0x01815700 to 0x018157ff are taken");
+}
+
+Result<Bytes> TpmNameOf(Context& context, ESYS_TR handle) {
+  TPM2B_NAME* name = nullptr;
+  RETURN_IF_ERROR(context.Check(Esys_TR_GetName(context.esys(), handle, &name), "get name"));
+  const EsysPtr<TPM2B_NAME> owner(name);
+  return Bytes(name->name, name->name + name->size);
+}
+
+// The index of that name. The bus may lie about it, but then the TPM refuses what is asked in a
+// session, which covers the name.
+Result<NvIndex> Open(Context& context, const NvCounter& counter) {
+  ESYS_TR handle = ESYS_TR_NONE;
+  const TSS2_RC rc = Esys_TR_FromTPMPublic(context.esys(), counter.index, ESYS_TR_NONE,
+                                           ESYS_TR_NONE, ESYS_TR_NONE, &handle);
+  if (FromTpm(rc) && BaseCode(rc) == TPM2_RC_HANDLE) {
+    return Fail(Code::kNotFound, "COUNTER_UNDEFINED",
+                "the TPM has no " + NameOf(counter.index) + ": it was deleted, or the TPM cleared");
+  }
+  RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_ReadPublic"));
+  NvIndex index(context, handle);
+  ASSIGN_OR_RETURN(const Bytes name, TpmNameOf(context, handle));
+  if (name == counter.name) return index;
+  return Fail(Code::kFailedPrecondition, "COUNTER_REPLACED",
+              NameOf(counter.index) + " is another NV index now: its name is " + Hex(name) +
+                  ", and was " + Hex(counter.name));
+}
+
+Status Increment(Context& context, ESYS_TR index, ESYS_TR session) {
+  return context.Check(
+      Esys_NV_Increment(context.esys(), index, index, session, ESYS_TR_NONE, ESYS_TR_NONE),
+      "TPM2_NV_Increment");
+}
+
+Result<std::uint64_t> Read(Context& context, ESYS_TR index, ESYS_TR session) {
+  TPM2B_MAX_NV_BUFFER* content = nullptr;
+  RETURN_IF_ERROR(context.Check(Esys_NV_Read(context.esys(), index, index, session, ESYS_TR_NONE,
+                                             ESYS_TR_NONE, kSize, 0, &content),
+                                "TPM2_NV_Read"));
+  const EsysPtr<TPM2B_MAX_NV_BUFFER> owner(content);
+  if (content->size != kSize) {
+    return Fail(Code::kInternal, "TPM_ERROR", "TPM2_NV_Read: a counter does not have 8 bytes");
+  }
+  std::uint64_t value = 0;
+  for (int i = 0; i < kSize; ++i) value = value << 8 | content->buffer[i];
+  return value;
+}
+
+Status Undefine(Context& context, ESYS_TR index, ESYS_TR session) {
+  return context.Check(Esys_NV_UndefineSpace(context.esys(), ESYS_TR_RH_OWNER, index, session,
+                                             ESYS_TR_NONE, ESYS_TR_NONE),
+                       "TPM2_NV_UndefineSpace");
+}
+
+}  // namespace
+
+Result<NvCounter> DefineCounter(Context& context) {
+  NvCounter counter;
+  ASSIGN_OR_RETURN(counter.index, FreeIndex(context));
+  TPM2B_NV_PUBLIC wanted = {};
+  wanted.nvPublic.nvIndex = counter.index;
+  wanted.nvPublic.nameAlg = TPM2_ALG_SHA256;
+  wanted.nvPublic.attributes = kAttributes;
+  wanted.nvPublic.dataSize = kSize;
+  const TPM2B_AUTH empty = {};
+  ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
+  ESYS_TR handle = ESYS_TR_NONE;
+  const TSS2_RC rc = Esys_NV_DefineSpace(context.esys(), ESYS_TR_RH_OWNER, session.get(),
+                                         ESYS_TR_NONE, ESYS_TR_NONE, &empty, &wanted, &handle);
+  if (IsAuthFailure(rc)) return OwnerAuthSet("TPM2_NV_DefineSpace");
+  RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_DefineSpace"));
+  const NvIndex index(context, handle);
+  // The first count is what sets its beginning, and "written", which is part of the name.
+  if (const Status counted = Increment(context, handle, session.get()); !counted.ok()) {
+    (void)Undefine(context, handle, session.get());
+    return counted;
+  }
+  ASSIGN_OR_RETURN(counter.name, TpmNameOf(context, handle));
+  return counter;
+}
+
+Result<std::uint64_t> ReadCounter(Context& context, const NvCounter& counter) {
+  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
+  ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
+  return Read(context, index.get(), session.get());
+}
+
+Result<std::uint64_t> IncrementCounter(Context& context, const NvCounter& counter) {
+  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
+  ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
+  RETURN_IF_ERROR(Increment(context, index.get(), session.get()));
+  return Read(context, index.get(), session.get());
+}
+
+Status DeleteCounter(Context& context, const NvCounter& counter) {
+  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
+  ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
+  return Undefine(context, index.get(), session.get());
+}
+
+}  // namespace seaworthy::tpm
