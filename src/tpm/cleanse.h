@@ -26,8 +26,12 @@ void CleanseAndFree(T* answer) {
 template <class T>
 using SecretAnswer = CPtr<T, CleanseAndFree<T>>;
 
-// ESYS decrypts the answer in a buffer that lives as long as it does, where the secret would stay
-// until a longer answer comes. To be called right after the command.
+// ESYS decrypts an answer in a buffer that lives as long as it does and on the stack, and the
+// secret would stay there until a longer answer comes. To be called right after the command.
 void CleanseAnswer(Context& context);
+
+// ESYS keeps what TPM2_Create was given. It takes the next in its place before it looks at the
+// handle, so that a call which gets no further, and sends nothing, cleanses the last.
+void CleanseSensitive(Context& context);
 
 }  // namespace seaworthy::tpm

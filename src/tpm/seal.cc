@@ -245,11 +245,11 @@ Result<SealedObject> Seal(Context& context, SealParent parent, const SealPolicy&
   const TPML_PCR_SELECTION creation = {};
   TPM2B_PRIVATE* private_area = nullptr;
   TPM2B_PUBLIC* public_area = nullptr;
-  RETURN_IF_ERROR(
-      context.Check(Esys_Create(context.esys(), key.get(), session.get(), ESYS_TR_NONE,
-                                ESYS_TR_NONE, &sensitive.value, &wanted, &outside, &creation,
-                                &private_area, &public_area, nullptr, nullptr, nullptr),
-                    "TPM2_Create"));
+  const TSS2_RC rc = Esys_Create(context.esys(), key.get(), session.get(), ESYS_TR_NONE,
+                                 ESYS_TR_NONE, &sensitive.value, &wanted, &outside, &creation,
+                                 &private_area, &public_area, nullptr, nullptr, nullptr);
+  CleanseSensitive(context);
+  RETURN_IF_ERROR(context.Check(rc, "TPM2_Create"));
   const EsysPtr<TPM2B_PRIVATE> private_owner(private_area);
   const EsysPtr<TPM2B_PUBLIC> public_owner(public_area);
   return SealedObject{Marshal<Tss2_MU_TPM2B_PRIVATE_Marshal>(*private_area),

@@ -26,9 +26,8 @@ UniqueFd Socket(const std::string& path, bool listens) {
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
   const auto* const at = reinterpret_cast<const sockaddr*>(&address);
-  const bool ok = listens
-                      ? bind(fd.get(), at, sizeof(address)) == 0 && listen(fd.get(), 1) == 0
-                      : connect(fd.get(), at, sizeof(address)) == 0;
+  const bool ok = listens ? bind(fd.get(), at, sizeof(address)) == 0 && listen(fd.get(), 1) == 0
+                          : connect(fd.get(), at, sizeof(address)) == 0;
   if (!ok) Abort("socket of the TPM's bus");
   return fd;
 }

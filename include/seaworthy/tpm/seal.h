@@ -20,9 +20,9 @@ struct SignedPcrs {
 
 // What has to hold, all of it: PolicyAuthorize, PolicyPCR, PolicyAuthValue, in this order.
 struct SealPolicy {
-  std::optional<SignedPcrs> signed_pcrs;
-  PcrPolicy pcrs;    // nothing where the mask is 0
-  bool pin = false;  // guesses count for the TPM's dictionary attack protection
+  std::optional<SignedPcrs> signed_pcrs = std::nullopt;
+  PcrPolicy pcrs = {};  // nothing where the mask is 0
+  bool pin = false;     // guesses count for the TPM's dictionary attack protection
 };
 
 // What the TPM calls the policy (TPM 2.0 part 1, 19.7), SHA-256, computed without one.
