@@ -108,7 +108,7 @@ Result<NvCounter> DefineCounter(Context& context) {
   RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_DefineSpace"));
   const NvIndex index(context, handle);
   // The first count is what sets its beginning, and "written", which is part of the name.
-  if (const Status counted = Increment(context, handle, session.get()); !counted.ok()) {
+  if (Status counted = Increment(context, handle, session.get()); !counted.ok()) {
     (void)Undefine(context, handle, session.get());
     return counted;
   }

@@ -18,6 +18,9 @@ namespace {
 // out of date.
 constexpr int kAttempts = 5;
 
+constexpr std::size_t kMaxSecret = 128;  // MAX_SYM_DATA
+constexpr std::size_t kMaxAuth = 32;     // a digest of the object's name algorithm
+
 // Part 2, table 73: TPM_RC_P, the error is about a parameter, not a handle or a session.
 bool ConcernsParameter(TSS2_RC rc) {
   return FromTpm(rc) && (rc & TPM2_RC_FMT1) != 0 && (rc & TPM2_RC_P) != 0;
@@ -182,15 +185,12 @@ Result<SecretBytes> UnsealOnce(Context& context, const SealedObject& object, Sea
   CleanseAnswer(context);
   RETURN_IF_ERROR(MapUnseal(context, rc, policy));
   const SecretAnswer<TPM2B_SENSITIVE_DATA> owner(answer);
-  if (by_policy) {
+  if (by_policy) {  // in the TPM the session is over
     ESYS_TR ended = session.Release();
     Esys_TR_Close(context.esys(), &ended);
   }
   return SecretBytes::Copy({answer->buffer, answer->size});
 }
-
-constexpr std::size_t kMaxSecret = 128;  // MAX_SYM_DATA
-constexpr std::size_t kMaxAuth = 32;     // a digest of the object's name algorithm
 
 Status CheckAuth(const SealPolicy& policy, const SecretBytes& auth) {
   if (policy.pin && auth.empty()) {

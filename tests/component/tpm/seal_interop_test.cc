@@ -95,11 +95,12 @@ TEST_F(SealInteropTest, WeOpenWhatTpm2ToolsSeal) {
        {std::pair{SealParent::kStorageRootKey, "tpm2_readpublic -c 0x81000001 -o p.pub -t p.ctx"},
         std::pair{SealParent::kLegacyEcc, "tpm2_createprimary -C o -g sha256 -G ecc -c p.ctx"},
         std::pair{SealParent::kLegacyRsa, "tpm2_createprimary -C o -g sha256 -G rsa -c p.ctx"}}) {
-    ASSERT_TRUE(Shell(std::string(make) +
-                      "; tpm2_flushcontext -t; "
-                      "tpm2_createpolicy --policy-pcr -l sha256:7,14 -L policy.bin; tpm2_flushcontext -l; "
-                      "tpm2_create -C p.ctx -g sha256 -L policy.bin -i secret -u o.pub -r o.priv "
-                      "-a \"fixedtpm|fixedparent|adminwithpolicy|noda\""))
+    ASSERT_TRUE(
+        Shell(std::string(make) +
+              "; tpm2_flushcontext -t; "
+              "tpm2_createpolicy --policy-pcr -l sha256:7,14 -L policy.bin; tpm2_flushcontext -l; "
+              "tpm2_create -C p.ctx -g sha256 -L policy.bin -i secret -u o.pub -r o.priv "
+              "-a \"fixedtpm|fixedparent|adminwithpolicy|noda\""))
         << FileText("shell.log");
     EXPECT_THAT(Open(ReadObject(), policy, parent), IsTheSecret());
     ExpectNothingLeft();
