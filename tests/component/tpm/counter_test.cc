@@ -65,7 +65,8 @@ TEST_F(CounterTest, IsWhatOthersSeeInTheTpm) {
             std::string::npos)
       << text;
   std::uint64_t value = 0;
-  for (const std::uint8_t byte : AsBytes(FileText("value.bin"))) value = value << 8 | byte;
+  const std::string content = FileText("value.bin");
+  for (const std::uint8_t byte : AsBytes(content)) value = value << 8 | byte;
   EXPECT_EQ(value, *Read(*counter));
 }
 
