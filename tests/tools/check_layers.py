@@ -39,7 +39,7 @@ LIBRARIES = [
      [r"src/(base|tpm|tls|verify|app|ctl)/.*", r"include/seaworthy/(tls/.*|[a-z_]+\.h)"], None),
     ("openssl", r"openssl/.*",
      [r"src/(tpm|tls|verify|app|ctl)/.*", r"include/seaworthy/tls/.*",
-      r"src/modules/integrity/file_attributes\.cc"], None),
+      r"src/modules/integrity/file_attributes\.cc", r"src/modules/volumes/crypto\.cc"], None),
     ("absl", r"absl/.*", [r"include/seaworthy/status\.h", r"src/base/status\.cc"], None),
     ("libsystemd", r"systemd/.*", [r"src/(base|os|app)/.*"], None),
     ("nlohmann-json", r"nlohmann/.*", [r"src/(modules|rpc|verify|app|ctl)/.*"], None),

@@ -1,0 +1,197 @@
+#include "modules/volumes/crypto.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "seaworthy/handle.h"
+#include "seaworthy/status_macros.h"
+
+namespace seaworthy::volumes {
+namespace {
+
+using PublicKey = CPtr<EVP_PKEY, EVP_PKEY_free>;
+using CipherContext = CPtr<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
+
+Status OpensslFailed(std::string_view call) {
+  ERR_clear_error();
+  return Fail(Code::kInternal, "OPENSSL", std::string(call) + " failed");
+}
+
+Result<PublicKey> ReadPublicKey(const std::string& pem) {
+  const auto invalid = [](std::string_view what) {
+    ERR_clear_error();
+    return Fail(Code::kInvalidArgument, "POLICY_KEY_INVALID", what);
+  };
+  constexpr std::size_t kMaxPem = 16 * 1024;
+  if (pem.size() > kMaxPem) return invalid("the public key has more than 16 KiB");
+  const CPtr<BIO, BIO_free> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  if (!bio) return OpensslFailed("BIO_new_mem_buf");
+  PublicKey key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+  if (!key) return invalid("it is no public key in PEM");
+  return key;
+}
+
+bool StartGcm(const CipherContext& context, ByteView key, ByteView nonce, bool encrypt) {
+  return context && key.size() == kAes256Size && nonce.size() == kGcmNonceSize &&
+         EVP_CipherInit_ex2(context.get(), EVP_aes_256_gcm(), key.data(), nonce.data(),
+                            encrypt ? 1 : 0, nullptr) == 1;
+}
+
+// `out` has the size of `in`; for associated data it is null.
+bool UpdateGcm(const CipherContext& context, ByteView in, std::uint8_t* out) {
+  if (in.empty()) return true;
+  if (in.size() > std::numeric_limits<int>::max()) return false;
+  int done = 0;
+  return EVP_CipherUpdate(context.get(), out, &done, in.data(), static_cast<int>(in.size())) == 1 &&
+         std::cmp_equal(done, in.size());
+}
+
+}  // namespace
+
+struct Sha256::Context {
+  CPtr<EVP_MD_CTX, EVP_MD_CTX_free> md{EVP_MD_CTX_new()};
+  bool good = md && EVP_DigestInit_ex(md.get(), EVP_sha256(), nullptr) == 1;
+};
+
+Sha256::Sha256() : context_(std::make_unique<Context>()) {}
+Sha256::~Sha256() = default;
+
+void Sha256::Add(ByteView piece) {
+  context_->good =
+      context_->good && EVP_DigestUpdate(context_->md.get(), piece.data(), piece.size()) == 1;
+}
+
+Result<Bytes> Sha256::Finish() {
+  Bytes digest(kSha256Size);
+  if (!context_->good || EVP_DigestFinal_ex(context_->md.get(), digest.data(), nullptr) != 1) {
+    return OpensslFailed("SHA-256");
+  }
+  return digest;
+}
+
+Result<Bytes> Sha256Of(ByteView data) {
+  Sha256 hash;
+  hash.Add(data);
+  return hash.Finish();
+}
+
+Result<Bytes> HmacSha256(ByteView key, ByteView data) {
+  Bytes mac(kSha256Size);
+  std::size_t size = 0;
+  if (EVP_Q_mac(nullptr, "HMAC", nullptr, "SHA256", nullptr, key.data(), key.size(), data.data(),
+                data.size(), mac.data(), mac.size(), &size) == nullptr ||
+      size != mac.size()) {
+    return OpensslFailed("HMAC");
+  }
+  return mac;
+}
+
+Result<SecretBytes> HkdfSha256(ByteView secret, ByteView info) {
+  const CPtr<EVP_KDF, EVP_KDF_free> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
+  const CPtr<EVP_KDF_CTX, EVP_KDF_CTX_free> context(kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr);
+  if (!context) return OpensslFailed("EVP_KDF_fetch");
+  // OpenSSL takes its parameters without const and does not write to them.
+  const auto octets = [](const char* name, ByteView bytes) {
+    return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()),
+                                             bytes.size());
+  };
+  std::string hash = "SHA256";
+  const std::array<OSSL_PARAM, 4> parameters = {
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash.data(), 0),
+      octets(OSSL_KDF_PARAM_KEY, secret), octets(OSSL_KDF_PARAM_INFO, info),
+      OSSL_PARAM_construct_end()};
+  SecretBytes key(kAes256Size);
+  if (EVP_KDF_derive(context.get(), key.data(), key.size(), parameters.data()) != 1) {
+    return OpensslFailed("HKDF");
+  }
+  return key;
+}
+
+Result<SecretBytes> RandomSecret(std::size_t size) {
+  SecretBytes secret(size);
+  if (RAND_priv_bytes(secret.data(), static_cast<int>(size)) != 1) {
+    return OpensslFailed("RAND_priv_bytes");
+  }
+  return secret;
+}
+
+Result<GcmBox> SealAes256Gcm(ByteView key, ByteView associated, ByteView plain) {
+  GcmBox box{
+      .nonce = Bytes(kGcmNonceSize), .ciphertext = Bytes(plain.size()), .tag = Bytes(kGcmTagSize)};
+  if (RAND_bytes(box.nonce.data(), static_cast<int>(box.nonce.size())) != 1) {
+    return OpensslFailed("RAND_bytes");
+  }
+  const CipherContext context(EVP_CIPHER_CTX_new());
+  int rest = 0;
+  std::array<std::uint8_t, EVP_MAX_BLOCK_LENGTH> none{};
+  if (!StartGcm(context, key, box.nonce, true) || !UpdateGcm(context, associated, nullptr) ||
+      !UpdateGcm(context, plain, box.ciphertext.data()) ||
+      EVP_CipherFinal_ex(context.get(), none.data(), &rest) != 1 ||
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(box.tag.size()),
+                          box.tag.data()) != 1) {
+    return OpensslFailed("AES-256-GCM");
+  }
+  return box;
+}
+
+Result<SecretBytes> OpenAes256Gcm(ByteView key, ByteView associated, const GcmBox& box) {
+  const CipherContext context(EVP_CIPHER_CTX_new());
+  SecretBytes plain(box.ciphertext.size());
+  Bytes tag = box.tag;
+  int rest = 0;
+  std::array<std::uint8_t, EVP_MAX_BLOCK_LENGTH> none{};
+  if (tag.size() != kGcmTagSize || !StartGcm(context, key, box.nonce, false) ||
+      !UpdateGcm(context, associated, nullptr) ||
+      !UpdateGcm(context, box.ciphertext, plain.data()) ||
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()),
+                          tag.data()) != 1 ||
+      EVP_CipherFinal_ex(context.get(), none.data(), &rest) != 1) {
+    ERR_clear_error();
+    return Fail(Code::kPermissionDenied, "DECRYPTION_FAILED",
+                "the key is another one, or what is encrypted was changed");
+  }
+  return plain;
+}
+
+bool SameBytes(ByteView one, ByteView other) {
+  return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+}
+
+Result<Bytes> PublicKeyFingerprint(const std::string& pem) {
+  ASSIGN_OR_RETURN(const PublicKey key, ReadPublicKey(pem));
+  std::uint8_t* der = nullptr;
+  const int size = i2d_PublicKey(key.get(), &der);
+  if (size < 0) return OpensslFailed("i2d_PublicKey");
+  Result<Bytes> digest = Sha256Of({der, static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  return digest;
+}
+
+Result<bool> RsaSigned(const std::string& pem, ByteView data, ByteView signature) {
+  ASSIGN_OR_RETURN(const PublicKey key, ReadPublicKey(pem));
+  if (EVP_PKEY_is_a(key.get(), "RSA") != 1) {
+    return Fail(Code::kInvalidArgument, "POLICY_KEY_INVALID", "it is not a key of RSA");
+  }
+  const CPtr<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+  if (!context ||
+      EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) != 1) {
+    return OpensslFailed("EVP_DigestVerifyInit");
+  }
+  const bool good = EVP_DigestVerify(context.get(), signature.data(), signature.size(), data.data(),
+                                     data.size()) == 1;
+  ERR_clear_error();
+  return good;
+}
+
+}  // namespace seaworthy::volumes
