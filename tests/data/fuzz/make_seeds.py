@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seeds beside this file from ../captures. Run again, it makes the same ones."""
+"""Makes the seeds beside this file from ../captures and ../volumes. Run again, it makes the same ones."""
 
 import base64
 import hashlib
@@ -9,6 +9,7 @@ import struct
 
 HERE = pathlib.Path(__file__).resolve().parent
 CAPTURES = HERE.parent / "captures"
+VOLUMES = HERE.parent / "volumes"
 # TPM_ALG_ID: the message's word for it, the digest's size.
 BANKS = {0x0004: (1, 20), 0x000B: (2, 32), 0x000C: (3, 48), 0x000D: (4, 64)}
 
@@ -208,6 +209,26 @@ def installation():
           b"Version: 1.1.5\nConffiles:\n /etc/runc.conf 0123456789abcdef0123456789abcdef obsolete\n")
 
 
+def volumes():
+    for file in sorted(VOLUMES.glob("*.header")):
+        header = file.read_bytes()
+        text = header[4096:16384].split(b"\0")[0]
+        write("volumes_luks2_header", f"{file.stem}-json", b"J" + text)
+        write("volumes_luks2_header", f"{file.stem}-binary",
+              b"B" + header[:512] + header[16384:16384 + 512] + text)
+        for number, token in json.loads(text)["tokens"].items():
+            write("volumes_tokens", f"{file.stem}-{number}", json.dumps(token).encode())
+    guard = {"type": "seaworthy-guard", "keyslots": [], "version": 1, "generation": 7,
+             "nv_index": 25165890, "digest": "11" * 32, "mac": "22" * 32,
+             "parts": {"keyslot 0": "33" * 32, "config": "44" * 32},
+             "keys": {"1": base64.b64encode(bytes(60)).decode()}}
+    write("volumes_tokens", "guard", json.dumps(guard).encode())
+    write("volumes_tokens", "recovery-key", (VOLUMES / "recovery_key.txt").read_bytes())
+    write("volumes_tokens", "jwk", (VOLUMES / "clevis.jwk").read_bytes())
+    write("volumes_policy_signature", "systemd-measure",
+          (VOLUMES / "tpm2-pcr-signature.json").read_bytes())
+
+
 def main():
     # The first byte: events keep their digests, or get those over their data.
     for folder in ("seabios-direct", "ovmf-direct", "ovmf-secureboot-uki"):
@@ -289,6 +310,7 @@ def main():
           tss2_pem(bound, struct.pack(">H", 32) + pcr_digest + selection))
 
     installation()
+    volumes()
 
 
 main()
