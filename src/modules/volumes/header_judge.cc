@@ -17,6 +17,7 @@ constexpr std::string_view kBackupFinal = "backup-final";
 
 constexpr std::uint32_t kStripes = 4000;  // the only number that LUKS2 takes
 constexpr std::uint64_t kMaxArea = 4 * 1024 * 1024;
+constexpr std::uint64_t kMaxKeyslots = 128 * 1024 * 1024;
 constexpr std::size_t kMinSalt = 16;
 constexpr std::size_t kMaxSalt = 64;
 // Costs that keep a boot waiting for hours are refused like any other nonsense.
@@ -310,6 +311,9 @@ class Judge {
   void Config() {
     const Part part(findings_, "HEADER_CONFIG_REFUSED", "the header's config");
     part.Unknown(metadata_.config.unknown);
+    if (metadata_.config.keyslots_size > kMaxKeyslots) {
+      part.Refuse("has room for keyslots of more than 128 MiB");
+    }
     for (const std::string& flag : metadata_.config.flags) {
       if (OneOf(flag, {"allow-discards", "same-cpu-crypt", "submit-from-crypt-cpus",
                        "no-read-workqueue", "no-write-workqueue"})) {

@@ -181,6 +181,13 @@ TEST(HeaderGuard, AKeyIsGoodForItsVolumeAndKeyslotAlone) {
   std::swap(record.keys[1], record.keys[3]);
   Put(record, image);
   EXPECT_THAT(Checked(image, Tpm()), kTampered);
+  // Not even where two keyslots have one secret.
+  HeaderImage shared("tpm2.header");
+  const WayIn ways_in[] = {Tpm(), {.keyslot = 3, .secret = AsBytes(kTpmSecret)}};
+  record = *MakeGuard(Volume(shared).now(), At(7), ways_in);
+  std::swap(record.keys[1], record.keys[3]);
+  Put(record, shared);
+  EXPECT_THAT(Checked(shared, Tpm()), kTampered);
   HeaderImage moved = Guarded();
   moved.Put(0, 168, "00000000").Put(1, 168, "00000000");
   EXPECT_THAT(Checked(moved), kTampered);

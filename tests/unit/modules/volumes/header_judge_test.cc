@@ -147,22 +147,24 @@ TEST(JudgeHeader, RefusesKeyslotsThatNobodyHereMakes) {
 
 TEST(JudgeHeader, RefusesDigestsConfigAndRequirementsThatAreUnknown) {
   const json digest = HeaderImage("tpm2.header").Json()["digests"]["0"];
-  ExpectRefused("tpm2.header",
-                {{"/digests/0/type", "argon2", "HEADER_DIGEST_REFUSED", "argon2"},
-                 {"/digests/0/hash", "sha1", "HEADER_DIGEST_REFUSED", "sha1"},
-                 {"/digests/0/hash", "sha512", "HEADER_DIGEST_REFUSED", "32 bytes"},
-                 {"/digests/0/iterations", 1, "HEADER_DIGEST_REFUSED", "1 iterations"},
-                 {"/digests/0/salt", "AAAA", "HEADER_DIGEST_REFUSED", "salt"},
-                 {"/digests/0/odd", "AAAA", "HEADER_DIGEST_REFUSED", "odd"},
-                 {"/digests/0/keyslots", {"0", "9"}, "HEADER_DIGEST_REFUSED", "keyslot 9"},
-                 {"/digests/0/segments", {"0", "9"}, "HEADER_DIGEST_REFUSED", "segment 9"},
-                 {"/digests/1", digest, "HEADER_KEYSLOT_REFUSED", "2 digests"},
-                 {"/digests/1", digest, "HEADER_DIGEST_REFUSED", "2 digests"},
-                 {"/config/flags", {"no-journal"}, "HEADER_CONFIG_REFUSED", "no-journal"},
-                 {"/config/odd", 1, "HEADER_CONFIG_REFUSED", "odd"},
-                 {"/config/requirements/mandatory", {"opal"}, "HEADER_REQUIREMENT_REFUSED", "opal"},
-                 {"/config/requirements/odd", 1, "HEADER_CONFIG_REFUSED", "requirements/odd"}},
-                Reencryption::kUnexpected);
+  ExpectRefused(
+      "tpm2.header",
+      {{"/digests/0/type", "argon2", "HEADER_DIGEST_REFUSED", "argon2"},
+       {"/digests/0/hash", "sha1", "HEADER_DIGEST_REFUSED", "sha1"},
+       {"/digests/0/hash", "sha512", "HEADER_DIGEST_REFUSED", "32 bytes"},
+       {"/digests/0/iterations", 1, "HEADER_DIGEST_REFUSED", "1 iterations"},
+       {"/digests/0/salt", "AAAA", "HEADER_DIGEST_REFUSED", "salt"},
+       {"/digests/0/odd", "AAAA", "HEADER_DIGEST_REFUSED", "odd"},
+       {"/digests/0/keyslots", {"0", "9"}, "HEADER_DIGEST_REFUSED", "keyslot 9"},
+       {"/digests/0/segments", {"0", "9"}, "HEADER_DIGEST_REFUSED", "segment 9"},
+       {"/digests/1", digest, "HEADER_KEYSLOT_REFUSED", "2 digests"},
+       {"/digests/1", digest, "HEADER_DIGEST_REFUSED", "2 digests"},
+       {"/config/flags", {"no-journal"}, "HEADER_CONFIG_REFUSED", "no-journal"},
+       {"/config/keyslots_size", "18446744073709551615", "HEADER_CONFIG_REFUSED", "128 MiB"},
+       {"/config/odd", 1, "HEADER_CONFIG_REFUSED", "odd"},
+       {"/config/requirements/mandatory", {"opal"}, "HEADER_REQUIREMENT_REFUSED", "opal"},
+       {"/config/requirements/odd", 1, "HEADER_CONFIG_REFUSED", "requirements/odd"}},
+      Reencryption::kUnexpected);
 }
 
 TEST(JudgeHeader, RefusesCopiesThatContradictEachOther) {

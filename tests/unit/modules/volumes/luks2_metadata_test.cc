@@ -80,6 +80,7 @@ TEST(Luks2Metadata, RefusesWhatParsersTakeDifferently) {
        {with("\"key_size\":64", "\"key_size\":64.0"), with("\"key_size\":64", "\"key_size\":6e1"),
         with("\"type\":\"crypt\"", "\"type\":\"linear\",\"type\":\"crypt\""),
         with("\"type\":\"crypt\"", "\"type\":\"crypt\\u0000\""),
+        with("\"type\":\"crypt\"", "\"type\":\"crypt\",\"flags\\u0000\":[]"),
         with("\"tokens\":{",
              "\"tokens\":{\"0\":{\"type\":\"t\",\"keyslots\":[],\"x\":" + deep + "}"),
         with("\"type\":\"crypt\"", "\"type\":\"cry\xff\""), with("\"tokens\":{}", "'tokens':{}"),
