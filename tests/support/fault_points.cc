@@ -1,13 +1,10 @@
-#include "support/fault_points.h"
+#include "support/fault_strike.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/types.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cerrno>
 #include <cstdarg>
 
 // The linker's names for the wrapped calls and the real ones (ld --wrap).
@@ -23,45 +20,6 @@ int __real_renameat2(int from_folder, const char* from, int to_folder, const cha
 int __real_unlinkat(int folder, const char* path, int flags);
 int __real_mkdirat(int folder, const char* path, mode_t mode);
 }
-
-namespace seaworthy::testing {
-namespace {
-
-std::atomic<bool> armed = false;
-std::atomic<bool> struck = false;
-std::atomic<int> left = 0;
-Fault wanted = Fault::kKillBefore;
-
-bool Kills() { return wanted == Fault::kKillBefore || wanted == Fault::kKillAfter; }
-
-// Runs one call as a point where the fault may strike.
-template <class Call>
-auto AtPoint(bool needs_room, Call call) -> decltype(call()) {
-  if (!armed || (!Kills() && !needs_room)) return call();
-  const int now = --left;
-  const bool strikes = now == 0 || (now < 0 && wanted == Fault::kDiskStaysFull);
-  if (!strikes) return call();
-  struck = true;
-  if (!Kills()) {
-    errno = ENOSPC;
-    return -1;
-  }
-  if (wanted == Fault::kKillAfter) call();
-  kill(getpid(), SIGKILL);
-  return -1;
-}
-
-}  // namespace
-
-void ArmFault(Fault fault, int nth) {
-  wanted = fault;
-  left = nth;
-  armed = true;
-}
-
-bool FaultStruck() { return struck; }
-
-}  // namespace seaworthy::testing
 
 extern "C" {
 

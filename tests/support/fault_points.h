@@ -1,7 +1,8 @@
 // Faults at a chosen state-changing system call. The program must be linked with
 // FAULT_POINT_LINK_OPTIONS (tests/support/CMakeLists.txt), which sends the calls of our own
 // code through here: openat that creates, write (not to the standard streams), fsync,
-// fsetxattr, renameat, renameat2, unlinkat, mkdirat.
+// fsetxattr, renameat, renameat2, unlinkat, mkdirat. Or, for the calls of shared libraries too,
+// with seaworthy_library_fault_points: open that creates and fdatasync as well.
 #pragma once
 
 namespace seaworthy::testing {
