@@ -51,6 +51,14 @@ bool HasRoom(crypt_device* handle) {
   return false;
 }
 
+// Of all keyslots the library reports the last one's error, and one that is not bound, or is no
+// passphrase's, is as one that is not there.
+Result<int> NoneOpened(const Luks& luks, const Result<int>& opened) {
+  if (Reason(opened.status()) != "KEYSLOT_NOT_FOUND" || luks.Keyslots().empty()) return opened;
+  return Fail(Code::kPermissionDenied, "PASSPHRASE_WRONG",
+              luks.path() + ": the passphrase opens no keyslot");
+}
+
 }  // namespace
 
 std::vector<Keyslot> Luks::Keyslots() const {
@@ -87,10 +95,11 @@ Result<int> Luks::AddKeyslotByPassphrase(const SecretBytes& existing, const Secr
   RETURN_IF_ERROR(CheckPassphrase(existing));
   RETURN_IF_ERROR(CheckPassphrase(passphrase));
   RETURN_IF_ERROR(device_->SetCost(cost));
-  return device_->Change("add a keyslot", [&](crypt_device* handle) {
+  const auto add = [&](crypt_device* handle) {
     return crypt_keyslot_add_by_passphrase(handle, CRYPT_ANY_SLOT, AsChars(existing),
                                            existing.size(), AsChars(passphrase), passphrase.size());
-  });
+  };
+  return NoneOpened(*this, device_->Change("add a keyslot", add));
 }
 
 Result<int> Luks::ChangePassphrase(int keyslot, const SecretBytes& old_passphrase,
@@ -123,10 +132,12 @@ Status Luks::DestroyKeyslot(int keyslot) {
 
 Result<int> Luks::TestPassphrase(const SecretBytes& passphrase, std::optional<int> keyslot) const {
   RETURN_IF_ERROR(CheckPassphrase(passphrase));
-  return device_->Call("open a keyslot", [&](crypt_device* handle) {
+  Result<int> opened = device_->Call("open a keyslot", [&](crypt_device* handle) {
     return crypt_activate_by_passphrase(handle, nullptr, keyslot.value_or(CRYPT_ANY_SLOT),
                                         AsChars(passphrase), passphrase.size(), 0);
   });
+  if (!keyslot) return NoneOpened(*this, opened);
+  return opened;
 }
 
 Result<SecretBytes> Luks::VolumeKey(const SecretBytes& passphrase,
@@ -135,15 +146,12 @@ Result<SecretBytes> Luks::VolumeKey(const SecretBytes& passphrase,
   ASSIGN_OR_RETURN(const int size, device_->Call("get the volume key", crypt_get_volume_key_size));
   SecretBytes key(static_cast<std::size_t>(size));
   std::size_t filled = key.size();
-  RETURN_IF_ERROR(device_
-                      ->Call("get the volume key",
-                             [&](crypt_device* handle) {
-                               return crypt_volume_key_get(handle, keyslot.value_or(CRYPT_ANY_SLOT),
-                                                           reinterpret_cast<char*>(key.data()),
-                                                           &filled, AsChars(passphrase),
-                                                           passphrase.size());
-                             })
-                      .status());
+  const Result<int> opened = device_->Call("get the volume key", [&](crypt_device* handle) {
+    return crypt_volume_key_get(handle, keyslot.value_or(CRYPT_ANY_SLOT),
+                                reinterpret_cast<char*>(key.data()), &filled, AsChars(passphrase),
+                                passphrase.size());
+  });
+  RETURN_IF_ERROR((keyslot ? opened : NoneOpened(*this, opened)).status());
   return key;
 }
 

@@ -48,7 +48,7 @@ Result<int> Luks::SetToken(const std::string& json, std::optional<int> token) {
   if (token && (*token < 0 || *token >= crypt_token_max(CRYPT_LUKS2))) {
     return Fail(Code::kInvalidArgument, "TOKEN_NUMBER", "token: is not a number from 0 to 31");
   }
-  const Result<int> set = device_->Change("write a token", [&](crypt_device* handle) {
+  Result<int> set = device_->Change("write a token", [&](crypt_device* handle) {
     return crypt_token_json_set(handle, token.value_or(CRYPT_ANY_TOKEN), json.c_str());
   });
   if (Reason(set.status()) == "DISK_FULL") {

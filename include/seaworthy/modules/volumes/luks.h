@@ -60,9 +60,10 @@ struct FormatOptions {
 
 // Errors that several calls have: PERMISSION_DENIED (PASSPHRASE_WRONG, VOLUME_KEY_WRONG), NOT_FOUND
 // (KEYSLOT_NOT_FOUND, TOKEN_NOT_FOUND), RESOURCE_EXHAUSTED (KEYSLOTS_FULL, TOKEN_AREA_FULL,
-// DISK_FULL), FAILED_PRECONDITION (DEVICE_IN_USE), ABORTED (HEADER_CHANGED: by another program
-// since it was opened; open it again). A change is durable when the call returns, and where a crash
-// interrupts it the header is the one before or the one after. Not thread-safe.
+// DISK_FULL), FAILED_PRECONDITION (DEVICE_IN_USE), ABORTED (HEADER_CHANGED by somebody else since
+// it was read: nothing was done, and it has been read again). A change is durable when the call
+// returns, and where a crash interrupts it the header is the one before or the one after. Not
+// thread-safe.
 class Luks {
  public:
   // AES-256-XTS under `volume_key`, with no keyslot. FAILED_PRECONDITION: DEVICE_IN_USE,
@@ -88,13 +89,16 @@ class Luks {
                          const KeyslotCost& cost);
   Result<int> AddKeyslotByPassphrase(const SecretBytes& existing, const SecretBytes& passphrase,
                                      const KeyslotCost& cost);
-  // The old passphrase opens until the new one does; tokens keep to their keyslot, whose number
-  // stays. RESOURCE_EXHAUSTED (KEYSLOTS_FULL) where there is no room for both.
+  // At each moment the old or the new passphrase opens; the keyslot's number stays. A crash may
+  // leave a second keyslot, and tokens assigned to both. So a keyslot that a token has the secret
+  // of is better not changed: add one, write the token anew with its number, destroy the old one.
+  // RESOURCE_EXHAUSTED (KEYSLOTS_FULL) where there is no room for both.
   Result<int> ChangePassphrase(int keyslot, const SecretBytes& old_passphrase,
                                const SecretBytes& new_passphrase, const KeyslotCost& cost);
   // The last one too.
   Status DestroyKeyslot(int keyslot);
-  // Which keyslot it opens, of all or of one.
+  // Which keyslot it opens, of all or of one. While the volume is re-encrypted it has to open both
+  // keys.
   Result<int> TestPassphrase(const SecretBytes& passphrase,
                              std::optional<int> keyslot = std::nullopt) const;
   Result<SecretBytes> VolumeKey(const SecretBytes& passphrase,

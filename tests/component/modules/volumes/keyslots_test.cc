@@ -71,6 +71,24 @@ TEST_F(LuksTest, TellsWhichKeyslotAPassphraseOpens) {
               Fails(Code::kNotFound, "KEYSLOT_NOT_FOUND"));
 }
 
+TEST_F(LuksTest, UnboundKeyslotsOpenNothing) {
+  Luks luks = MakeVolume();
+  ASSERT_TRUE(
+      Succeeds("cryptsetup luksAddKey -q --unbound --key-size 512 --pbkdf pbkdf2 "
+               "--pbkdf-force-iterations 1000 " +
+               luks.path() + " " + KeyFile("unbound")));
+  luks = *Luks::Open(luks.path());
+  ASSERT_EQ(luks.Keyslots().size(), 2U);
+  EXPECT_TRUE(luks.Keyslots()[0].bound);
+  EXPECT_FALSE(luks.Keyslots()[1].bound);
+  const auto wrong = Fails(Code::kPermissionDenied, "PASSPHRASE_WRONG");
+  EXPECT_THAT(luks.TestPassphrase(Secret("unbound")), wrong);
+  EXPECT_THAT(luks.VolumeKey(Secret("unbound")), wrong);
+  EXPECT_THAT(luks.AddKeyslotByPassphrase(Secret("unbound"), Secret("x"), kRandom), wrong);
+  EXPECT_THAT(luks.TestPassphrase(Secret("wrong")), wrong);
+  EXPECT_THAT(luks.TestPassphrase(Secret("first")), IsOk());
+}
+
 TEST_F(LuksTest, ChangedKeyslotKeepsItsNumberAndToken) {
   Luks luks = MakeVolume();
   ASSERT_THAT(luks.SetToken(R"({"type":"t","keyslots":["0"]})"), IsOk());

@@ -9,21 +9,13 @@
 #include <fstream>
 #include <string>
 
+#include "component/modules/volumes/secrets.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/volumes/luks.h"
 #include "support/status_matchers.h"
 #include "support/temp_root.h"
 
 namespace seaworthy::testing {
-
-inline SecretBytes Secret(std::string_view text) { return SecretBytes::Copy(AsBytes(text)); }
-
-// A volume key that is told from others by one byte.
-inline SecretBytes KeyOf(std::uint8_t byte) {
-  SecretBytes key(volumes::kVolumeKeyBytes);
-  for (std::size_t i = 0; i < key.size(); ++i) key.data()[i] = static_cast<std::uint8_t>(byte + i);
-  return key;
-}
 
 inline volumes::FormatOptions SmallHeader() {
   volumes::FormatOptions options;

@@ -1,0 +1,37 @@
+// The changes of a volume that are interrupted everywhere. It begins with the key KeyOf(1), the
+// passphrases "first" (keyslot 0, token 0) and "second" (keyslot 1).
+#pragma once
+
+#include <string>
+
+#include "component/modules/volumes/secrets.h"
+#include "seaworthy/modules/volumes/reencryption.h"
+#include "seaworthy/status_macros.h"
+
+namespace seaworthy::testing {
+
+inline constexpr char kOldToken[] = R"({"type":"t","keyslots":["0"],"v":"old"})";
+inline constexpr char kNewToken[] = R"({"type":"t","keyslots":["0"],"v":"new"})";
+
+// `file`: of the header's backup.
+inline Status MakeChange(const std::string& volume, const std::string& change,
+                         const std::string& file) {
+  if (change == "restore") return volumes::Luks::RestoreHeader(volume, file);
+  ASSIGN_OR_RETURN(volumes::Luks luks, volumes::Luks::Open(volume));
+  if (change == "add") return luks.AddKeyslot(KeyOf(1), Secret("third"), {}).status();
+  if (change == "destroy") return luks.DestroyKeyslot(1);
+  if (change == "change") {
+    return luks.ChangePassphrase(0, Secret("first"), Secret("next"), {}).status();
+  }
+  if (change == "token") return luks.SetToken(kNewToken, 0).status();
+  if (change == "remove") return luks.RemoveToken(0);
+  if (change == "backup") return luks.BackUpHeader(file);
+  if (change == "start") {
+    const SecretBytes second = Secret("second");
+    const volumes::NextKeyslot further[] = {{second, {}}};
+    return volumes::StartReencryption(luks, Secret("first"), {}, KeyOf(9), further).status();
+  }
+  return volumes::RunReencryption(luks, Secret("first"), nullptr);
+}
+
+}  // namespace seaworthy::testing
