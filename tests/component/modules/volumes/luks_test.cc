@@ -100,8 +100,8 @@ TEST_F(LuksTest, FormatRefusesWhatIsThere) {
       {"ext4", "mkfs.ext4 -q -F ", "ext4"},
       {"swap", "mkswap ", "swap"},
       {"luks",
-       "cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file "
-       "/etc/hostname ",
+       "cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "
+       "--key-file " SOURCE_DIR "/LICENSE ",
        "crypto_LUKS"},
       {"gpt", "printf 'label: gpt\\n,4M\\n' | sfdisk -q ", "gpt"},
       {"dos", "printf 'label: dos\\n,4M\\n' | sfdisk -q ", "dos"},
