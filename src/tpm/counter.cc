@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "seaworthy/status_macros.h"
+#include "tpm/digest.h"
+#include "tpm/marshal.h"
 #include "tpm/nv.h"
 #include "tpm/rc.h"
 #include "tpm/session.h"
@@ -37,6 +39,25 @@ Result<TPM2_HANDLE> FreeIndex(Context& context) {
               "all NV indices from 0x01815700 to 0x018157ff are taken");
 }
 
+TPM2B_NV_PUBLIC PublicAreaOf(TPM2_HANDLE index, TPMA_NV further) {
+  TPM2B_NV_PUBLIC area = {};
+  area.nvPublic.nvIndex = index;
+  area.nvPublic.nameAlg = TPM2_ALG_SHA256;
+  area.nvPublic.attributes = kAttributes | further;
+  area.nvPublic.dataSize = kSize;
+  return area;
+}
+
+// Of a counter that was counted: the hash of its public area.
+Bytes CounterName(TPM2_HANDLE index) {
+  const TPM2B_NV_PUBLIC area = PublicAreaOf(index, TPMA_NV_WRITTEN);
+  const Bytes digest =
+      Digest(HashAlgorithm::kSha256, {Marshal<Tss2_MU_TPMS_NV_PUBLIC_Marshal>(area.nvPublic)});
+  Bytes name = {TPM2_ALG_SHA256 >> 8, TPM2_ALG_SHA256 & 0xff};
+  name.insert(name.end(), digest.begin(), digest.end());
+  return name;
+}
+
 Result<Bytes> TpmNameOf(Context& context, ESYS_TR handle) {
   TPM2B_NAME* name = nullptr;
   RETURN_IF_ERROR(context.Check(Esys_TR_GetName(context.esys(), handle, &name), "get name"));
@@ -44,23 +65,24 @@ Result<Bytes> TpmNameOf(Context& context, ESYS_TR handle) {
   return Bytes(name->name, name->name + name->size);
 }
 
-// The index of that name. The bus may lie about it, but then the TPM refuses what is asked in a
-// session, which covers the name.
-Result<NvIndex> Open(Context& context, const NvCounter& counter) {
+// The bus may lie about the name, but then the TPM refuses what is asked in a session, which
+// covers the name.
+Result<NvIndex> Open(Context& context, TPM2_HANDLE nv_index) {
   ESYS_TR handle = ESYS_TR_NONE;
-  const TSS2_RC rc = Esys_TR_FromTPMPublic(context.esys(), counter.index, ESYS_TR_NONE,
-                                           ESYS_TR_NONE, ESYS_TR_NONE, &handle);
+  const TSS2_RC rc = Esys_TR_FromTPMPublic(context.esys(), nv_index, ESYS_TR_NONE, ESYS_TR_NONE,
+                                           ESYS_TR_NONE, &handle);
   if (FromTpm(rc) && BaseCode(rc) == TPM2_RC_HANDLE) {
     return Fail(Code::kNotFound, "COUNTER_UNDEFINED",
-                "the TPM has no " + NameOf(counter.index) + ": it was deleted, or the TPM cleared");
+                "the TPM has no " + NameOf(nv_index) + ": it was deleted, or the TPM cleared");
   }
   RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_ReadPublic"));
   NvIndex index(context, handle);
   ASSIGN_OR_RETURN(const Bytes name, TpmNameOf(context, handle));
-  if (name == counter.name) return index;
+  const Bytes wanted = CounterName(nv_index);
+  if (name == wanted) return index;
   return Fail(Code::kFailedPrecondition, "COUNTER_REPLACED",
-              NameOf(counter.index) + " is another NV index now: its name is " + Hex(name) +
-                  ", and was " + Hex(counter.name));
+              NameOf(nv_index) + " is another NV index now: its name is " + Hex(name) +
+                  ", and was " + Hex(wanted));
 }
 
 Status Increment(Context& context, ESYS_TR index, ESYS_TR session) {
@@ -91,14 +113,9 @@ Status Undefine(Context& context, ESYS_TR index, ESYS_TR session) {
 
 }  // namespace
 
-Result<NvCounter> DefineCounter(Context& context) {
-  NvCounter counter;
-  ASSIGN_OR_RETURN(counter.index, FreeIndex(context));
-  TPM2B_NV_PUBLIC wanted = {};
-  wanted.nvPublic.nvIndex = counter.index;
-  wanted.nvPublic.nameAlg = TPM2_ALG_SHA256;
-  wanted.nvPublic.attributes = kAttributes;
-  wanted.nvPublic.dataSize = kSize;
+Result<std::uint32_t> DefineCounter(Context& context) {
+  ASSIGN_OR_RETURN(const TPM2_HANDLE free, FreeIndex(context));
+  const TPM2B_NV_PUBLIC wanted = PublicAreaOf(free, 0);
   const TPM2B_AUTH empty = {};
   ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
   ESYS_TR handle = ESYS_TR_NONE;
@@ -112,24 +129,23 @@ Result<NvCounter> DefineCounter(Context& context) {
     (void)Undefine(context, handle, session.get());
     return counted;
   }
-  ASSIGN_OR_RETURN(counter.name, TpmNameOf(context, handle));
-  return counter;
+  return free;
 }
 
-Result<std::uint64_t> ReadCounter(Context& context, const NvCounter& counter) {
+Result<std::uint64_t> ReadCounter(Context& context, std::uint32_t counter) {
   ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
   ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
   return Read(context, index.get(), session.get());
 }
 
-Result<std::uint64_t> IncrementCounter(Context& context, const NvCounter& counter) {
+Result<std::uint64_t> IncrementCounter(Context& context, std::uint32_t counter) {
   ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
   ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
   RETURN_IF_ERROR(Increment(context, index.get(), session.get()));
   return Read(context, index.get(), session.get());
 }
 
-Status DeleteCounter(Context& context, const NvCounter& counter) {
+Status DeleteCounter(Context& context, std::uint32_t counter) {
   ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
   ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
   return Undefine(context, index.get(), session.get());

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "component/modules/volumes/luks_fixture.h"
+#include "modules/volumes/metadata_write.h"
 #include "seaworthy/handle.h"
 #include "support/sw_tpm.h"
 
@@ -97,6 +98,16 @@ class StockPluginTest : public LuksTest {
                                                     pin ? pin->size() : 0, &parameters, 0);
     Flush();
     return keyslot;
+  }
+
+  // As whoever can write to the disk: the data segment's, in both copies of the header.
+  Status TakeCipherAway() const {
+    std::string json = RunProgram("cryptsetup luksDump --dump-json-metadata " + volume_).text;
+    const std::string cipher = R"("encryption":"aes-xts-plain64",)";
+    const std::size_t at = json.rfind(cipher, json.find("\"sector_size\""));
+    if (at == std::string::npos) return Fail(Code::kInternal, "NO_CIPHER", json);
+    json.replace(at, cipher.size(), R"("encryption":"cipher_null-ecb",)");
+    return volumes::ReplaceMetadata(volume_, json);
   }
 
   // A new RSA key in policy.pem, policy.pub its public half.

@@ -1,0 +1,27 @@
+// Changes to a volume's header by one who has a way in: all of it or nothing, and recorded.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "seaworthy/modules/volumes/unlock.h"
+
+namespace seaworthy::volumes {
+
+// Changes the header in a copy that nobody else sees. Returns the ways in that it made.
+using Change =
+    std::function<Result<std::vector<OpenWayIn>>(Luks& luks, const SecretBytes& volume_key)>;
+
+// The copy is put back with a record of the header as `change` left it, one generation further.
+// `through` is what opened the volume; where its header had no record it gets the first one, with a
+// counter of its own in the TPM. Whatever happens, the volume has the header before or the one
+// after.
+Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
+                                            HeaderCopy& copy, const Unlocked& through,
+                                            const Change& change);
+
+// The same for a volume that has no keyslot yet, as Luks::Format leaves it.
+Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
+                                           const SecretBytes& volume_key, const Change& change);
+
+}  // namespace seaworthy::volumes

@@ -1,0 +1,265 @@
+#include "seaworthy/modules/volumes/unlock.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "modules/volumes/pcr_indices.h"
+#include "seaworthy/base64.h"
+#include "seaworthy/modules/volumes/header_guard.h"
+#include "seaworthy/modules/volumes/policy_signature.h"
+#include "seaworthy/modules/volumes/recovery_key.h"
+#include "seaworthy/modules/volumes/tokens.h"
+#include "seaworthy/status_macros.h"
+#include "seaworthy/tpm/counter.h"
+#include "seaworthy/tpm/key.h"
+#include "seaworthy/tpm/quote.h"
+
+namespace seaworthy::volumes {
+namespace {
+
+Result<tpm::HashAlgorithm> Bank(const std::string& name) {
+  // Before 250 systemd wrote none, and looked for one that has values.
+  if (name.empty()) return tpm::HashAlgorithm::kSha256;
+  for (const auto hash : {tpm::HashAlgorithm::kSha1, tpm::HashAlgorithm::kSha256,
+                          tpm::HashAlgorithm::kSha384, tpm::HashAlgorithm::kSha512}) {
+    if (tpm::ToString(hash) == name) return hash;
+  }
+  return Fail(Code::kUnimplemented, "TOKEN_UNSUPPORTED", "the PCR bank is none that is known");
+}
+
+// A token as what the TPM is asked.
+struct Question {
+  std::uint32_t token = 0;
+  std::uint32_t keyslot = 0;
+  std::string type;
+  tpm::SealedObject object;
+  tpm::SealParent parent = tpm::SealParent::kStorageRootKey;
+  Bytes srk;   // empty: not told
+  Bytes salt;  // of the PIN
+  tpm::SealPolicy policy;
+  std::optional<ClevisToken> clevis;
+};
+
+tpm::SealParent LegacyParent(const std::string& algorithm) {
+  return algorithm == "rsa" ? tpm::SealParent::kLegacyRsa : tpm::SealParent::kLegacyEcc;
+}
+
+Status ReadSystemd(const std::string& json, Question& question) {
+  ASSIGN_OR_RETURN(const SystemdTpm2Token token, ParseSystemdTpm2Token(json));
+  if (token.pcrlock) {
+    return Fail(Code::kUnimplemented, "TOKEN_UNSUPPORTED",
+                "its policy is in the TPM's memory (systemd-pcrlock)");
+  }
+  // What it would add to the policy or to the PIN's value is not known here.
+  if (token.other.find("\"tpm2") != std::string::npos) {
+    return Fail(Code::kUnimplemented, "TOKEN_UNSUPPORTED",
+                "it has fields of a later systemd: " + token.other);
+  }
+  ASSIGN_OR_RETURN(const tpm::HashAlgorithm bank, Bank(token.pcr_bank));
+  ASSIGN_OR_RETURN(question.object, tpm::ParseSealedObject(token.blob));
+  question.parent =
+      token.srk.empty() ? LegacyParent(token.primary_alg) : tpm::SealParent::kStorageRootKey;
+  question.srk = token.srk;
+  question.salt = token.salt;
+  if (!token.public_key.empty()) {
+    question.policy.signed_pcrs =
+        tpm::SignedPcrs{token.public_key, {bank, Mask(token.public_key_pcrs)}};
+  }
+  question.policy.pcrs = {{bank, Mask(token.pcrs)}, {}};
+  question.policy.pin = token.pin;
+  return {};
+}
+
+Status ReadClevis(const std::string& json, Question& question) {
+  ASSIGN_OR_RETURN(ClevisToken token, ParseClevisToken(json));
+  Bytes blob = token.private_area;
+  blob.insert(blob.end(), token.public_area.begin(), token.public_area.end());
+  ASSIGN_OR_RETURN(question.object, tpm::ParseSealedObject(blob));
+  ASSIGN_OR_RETURN(const tpm::HashAlgorithm bank, Bank(token.pcr_bank));
+  question.parent = LegacyParent(token.primary_alg);
+  question.policy.pcrs = {{bank, Mask(token.pcrs)}, {}};
+  question.clevis = std::move(token);
+  return {};
+}
+
+// In the order in which they are asked; what cannot be asked is told in `tried`.
+std::vector<Question> Questions(const Luks2Metadata& metadata, std::vector<TokenTried>& tried) {
+  std::vector<Question> questions;
+  for (const auto& [number, token] : metadata.tokens) {
+    if (token.type != kSystemdTpm2 && token.type != kClevis) continue;
+    Question question;
+    question.token = number;
+    question.type = token.type;
+    if (!token.keyslots.empty()) question.keyslot = token.keyslots.front();
+    const Status status = token.type == kClevis ? ReadClevis(token.json, question)
+                                                : ReadSystemd(token.json, question);
+    if (status.ok()) {
+      questions.push_back(std::move(question));
+    } else {
+      tried.push_back({number, question.keyslot, token.type, status});
+    }
+  }
+  std::ranges::stable_sort(questions, {}, [](const Question& question) {
+    return question.clevis.has_value() ? 2 : question.srk.empty() ? 1 : 0;
+  });
+  return questions;
+}
+
+// Which signature fits says the policy that the PCRs make now.
+Result<std::optional<tpm::PolicySignature>> SignatureFor(tpm::Context& context,
+                                                         const Question& question,
+                                                         const UnlockOptions& options) {
+  if (!question.policy.signed_pcrs.has_value()) return std::optional<tpm::PolicySignature>();
+  const tpm::SignedPcrs& pcrs = *question.policy.signed_pcrs;
+  ASSIGN_OR_RETURN(const auto values, tpm::ReadPcrs(context, {pcrs.selection}));
+  const Bytes policy = tpm::PcrPolicyDigest({pcrs.selection, tpm::PcrDigest(values)});
+  ASSIGN_OR_RETURN(const Bytes key, PolicyKeyFingerprint(pcrs.public_key));
+  const SignedPolicy* found =
+      FindPolicySignature(options.signatures, tpm::ToString(pcrs.selection.bank),
+                          Indices(pcrs.selection.mask), key, policy);
+  if (found != nullptr) return std::optional(tpm::PolicySignature{found->policy, found->signature});
+  return Fail(Code::kFailedPrecondition, "POLICY_SIGNATURE_MISSING",
+              "nobody signed for the values that the PCRs have now (policy " + Hex(policy) + ")");
+}
+
+Result<SecretBytes> Ask(tpm::Context& context, const Question& question,
+                        const UnlockOptions& options) {
+  if (!question.srk.empty()) RETURN_IF_ERROR(tpm::CheckSrk(context, question.srk));
+  SecretBytes authorization;
+  if (question.policy.pin) {
+    if (options.pin == nullptr) {
+      return Fail(Code::kInvalidArgument, "PIN_MISSING", "it wants a PIN");
+    }
+    ASSIGN_OR_RETURN(authorization, question.salt.empty()
+                                        ? tpm::PinAuthValue252(*options.pin)
+                                        : tpm::PinAuthValueSalted(*options.pin, question.salt));
+  }
+  ASSIGN_OR_RETURN(const auto signature, SignatureFor(context, question, options));
+  ASSIGN_OR_RETURN(const SecretBytes secret,
+                   tpm::Unseal(context, question.object, question.parent, question.policy,
+                               signature, authorization));
+  if (question.clevis.has_value()) return DecryptClevis(*question.clevis, secret.view());
+  return Base64Secret(secret.view());
+}
+
+bool EndsIt(const Status& status) {
+  return Reason(status) == "PIN_WRONG" || Reason(status) == "TPM_LOCKOUT" ||
+         status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded;
+}
+
+// Of the first that was asked, with what all of them said.
+Status NoneOpens(const std::vector<TokenTried>& tried) {
+  if (tried.empty()) {
+    return Fail(Code::kFailedPrecondition, "NO_TPM_TOKEN", "the volume has no token for a TPM");
+  }
+  const Status* first = &tried.front().status;
+  std::string all;
+  for (const TokenTried& token : tried) {
+    // A token of another TPM tells less than one of this one's.
+    if (Reason(*first) == "SRK_MISMATCH") first = &token.status;
+    all += (all.empty() ? "token " : "; token ") + std::to_string(token.token) + " (" + token.type +
+           "): " + Message(token.status);
+  }
+  return Fail(first->code(), Reason(*first), all);
+}
+
+// The secret of the first token that gives one.
+Result<OpenWayIn> AskAll(tpm::Context& context, const std::vector<Question>& questions,
+                         const UnlockOptions& options, std::vector<TokenTried>& tried) {
+  for (const Question& question : questions) {
+    Result<SecretBytes> secret = Ask(context, question, options);
+    tried.push_back({question.token, question.keyslot, question.type, secret.status()});
+    if (secret.ok()) return OpenWayIn{question.keyslot, question.token, *std::move(secret)};
+    if (EndsIt(secret.status())) break;
+  }
+  return NoneOpens(tried);
+}
+
+// Nothing where there is no record and that is fine.
+Result<std::optional<GuardRecord>> Guarded(const HeaderCopy& copy, const OpenWayIn& way,
+                                           const std::optional<GuardCounter>& counter,
+                                           bool unguarded) {
+  const Luks2Header& header = copy.header();
+  const auto found = FindGuard(header.metadata);
+  if (Reason(found.status()) == "HEADER_UNGUARDED" && unguarded) {
+    return std::optional<GuardRecord>();
+  }
+  ASSIGN_OR_RETURN(const KeyslotAreaDigests areas, DigestKeyslotAreas(copy.fd(), header.metadata));
+  ASSIGN_OR_RETURN(GuardProof proof, CheckGuard({header, areas}, way.way_in(), counter));
+  return std::optional(std::move(proof.record));
+}
+
+std::uint32_t CounterIndex(const Luks2Metadata& metadata) {
+  const auto record = FindGuard(metadata);
+  return record.ok() ? record->nv_index : 0;
+}
+
+Result<std::optional<GuardCounter>> CounterOf(tpm::Context& context, std::uint32_t nv_index) {
+  if (nv_index == 0) return std::optional<GuardCounter>();
+  ASSIGN_OR_RETURN(const GuardCounter counter, ReadGuardCounter(context, nv_index));
+  return std::optional(counter);
+}
+
+}  // namespace
+
+Result<GuardCounter> ReadGuardCounter(tpm::Context& context, std::uint32_t nv_index) {
+  ASSIGN_OR_RETURN(const std::uint64_t value, tpm::ReadCounter(context, nv_index));
+  return GuardCounter{nv_index, value};
+}
+
+Result<Unlocked> Unlock(tpm::Broker& broker, Deadline deadline, const HeaderCopy& header,
+                        const UnlockOptions& options) {
+  Unlocked unlocked;
+  const Luks2Metadata& metadata = header.header().metadata;
+  const std::vector<Question> questions = Questions(metadata, unlocked.tried);
+  std::optional<GuardCounter> counter;
+  Result<OpenWayIn> way = broker.Run(deadline, [&](tpm::Context& context) -> Result<OpenWayIn> {
+    ASSIGN_OR_RETURN(OpenWayIn found, AskAll(context, questions, options, unlocked.tried));
+    ASSIGN_OR_RETURN(counter, CounterOf(context, CounterIndex(metadata)));
+    return found;
+  });
+  if (!way.ok()) return way.status();
+  unlocked.way = *std::move(way);
+  ASSIGN_OR_RETURN(unlocked.guard, Guarded(header, unlocked.way, counter, options.unguarded));
+  return unlocked;
+}
+
+Result<Unlocked> UnlockByPassphrase(const HeaderCopy& header, const SecretBytes& passphrase,
+                                    const UnlockOptions& options) {
+  const auto record = FindGuard(header.header().metadata);
+  if (Reason(record.status()) != "HEADER_UNGUARDED" && !options.unguarded) {
+    return Fail(Code::kFailedPrecondition, "HEADER_NOT_CHECKED",
+                "a passphrase cannot check the record of the header: take the recovery key, or "
+                "say that the header is to be believed");
+  }
+  Unlocked unlocked;
+  ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
+  ASSIGN_OR_RETURN(const int keyslot, luks.TestPassphrase(passphrase));
+  unlocked.way.keyslot = static_cast<std::uint32_t>(keyslot);
+  unlocked.way.passphrase = SecretBytes::Copy(passphrase.view());
+  unlocked.way.random = false;
+  return unlocked;
+}
+
+Result<Unlocked> UnlockByRecoveryKey(tpm::Broker& broker, Deadline deadline,
+                                     const HeaderCopy& header, const SecretBytes& typed,
+                                     const UnlockOptions& options) {
+  Unlocked unlocked;
+  const Luks2Metadata& metadata = header.header().metadata;
+  ASSIGN_OR_RETURN(unlocked.way.passphrase, ParseRecoveryKey(typed));
+  ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
+  ASSIGN_OR_RETURN(const int keyslot, luks.TestPassphrase(unlocked.way.passphrase));
+  unlocked.way.keyslot = static_cast<std::uint32_t>(keyslot);
+  for (const auto& [number, token] : metadata.tokens) {
+    if (token.type == kSystemdRecovery && token.keyslots == std::vector{unlocked.way.keyslot}) {
+      unlocked.way.token = number;
+    }
+  }
+  const Result<std::optional<GuardCounter>> counter = broker.Run(
+      deadline, [&](tpm::Context& context) { return CounterOf(context, CounterIndex(metadata)); });
+  if (!counter.ok()) return counter.status();
+  ASSIGN_OR_RETURN(unlocked.guard, Guarded(header, unlocked.way, *counter, options.unguarded));
+  return unlocked;
+}
+
+}  // namespace seaworthy::volumes
