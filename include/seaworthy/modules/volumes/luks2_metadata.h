@@ -19,31 +19,37 @@ inline constexpr std::size_t kMaxLuks2Json = std::size_t{4} << 20;
 // Of each part, `json` is all of it in one canonical form: names in order, no blanks, whatever was
 // written how. `unknown` are the fields in it that are not known here, by path within it.
 
+struct Luks2Af {
+  std::string type;
+  std::uint32_t stripes = 0;
+  std::string hash;
+};
+
+struct Luks2Area {
+  std::string type;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  std::string encryption;      // of type raw
+  std::uint32_t key_size = 0;  // of type raw
+  std::string hash;            // of what a re-encryption keeps
+  std::uint32_t sector_size = 0;
+  std::uint64_t shift_size = 0;
+};
+
+struct Luks2Kdf {
+  std::string type;
+  std::string hash;              // pbkdf2
+  std::uint64_t iterations = 0;  // pbkdf2
+  std::uint64_t time = 0;        // argon2: passes
+  std::uint64_t memory = 0;      // argon2: KiB
+  std::uint64_t cpus = 0;        // argon2
+  Bytes salt;
+};
+
 struct Luks2Keyslot {
-  struct Af {
-    std::string type;
-    std::uint32_t stripes = 0;
-    std::string hash;
-  };
-  struct Area {
-    std::string type;
-    std::uint64_t offset = 0;
-    std::uint64_t size = 0;
-    std::string encryption;      // of type raw
-    std::uint32_t key_size = 0;  // of type raw
-    std::string hash;            // of what a re-encryption keeps
-    std::uint32_t sector_size = 0;
-    std::uint64_t shift_size = 0;
-  };
-  struct Kdf {
-    std::string type;
-    std::string hash;              // pbkdf2
-    std::uint64_t iterations = 0;  // pbkdf2
-    std::uint64_t time = 0;        // argon2: passes
-    std::uint64_t memory = 0;      // argon2: KiB
-    std::uint64_t cpus = 0;        // argon2
-    Bytes salt;
-  };
+  using Af = Luks2Af;
+  using Area = Luks2Area;
+  using Kdf = Luks2Kdf;
 
   std::string type;  // "luks2", or "reencrypt" for what a re-encryption keeps
   std::uint32_t key_size = 0;

@@ -29,7 +29,7 @@ Bytes Assemble(ByteView input) {
   Bytes image(2 * kCopy);
   if (input.size() < 2 * kFields) return image;
   const ByteView json = input.subspan(2 * kFields);
-  for (const std::size_t copy : {0, 1}) {
+  for (const std::size_t copy : {0U, 1U}) {
     const auto begin = image.begin() + static_cast<std::ptrdiff_t>(copy * kCopy);
     std::ranges::copy(input.subspan(copy * kFields, kFields), begin);
     std::ranges::copy(json.first(std::min(json.size(), kCopy - kBinary)), begin + kBinary);

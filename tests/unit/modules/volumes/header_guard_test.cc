@@ -170,7 +170,7 @@ TEST(HeaderGuard, EachFieldOfTheRecordIsUnderTheMac) {
               kTampered);
   EXPECT_THAT(changed([](GuardRecord& record) { record.digest[0] ^= 1; }, At(7)), kTampered);
   EXPECT_THAT(changed([](GuardRecord& record) { record.mac[31] ^= 1; }, At(7)), kTampered);
-  for (const std::size_t byte : {0, 11, 12, 43, 44, 59}) {
+  for (const std::size_t byte : {0U, 11U, 12U, 43U, 44U, 59U}) {
     EXPECT_THAT(changed([&](GuardRecord& record) { record.keys[1][byte] ^= 1; }, At(7)), kTampered);
   }
 }

@@ -126,7 +126,7 @@ TEST(Luks2Header, CopiesOfOneAgeThatDifferAreTold) {
 
 TEST(Luks2Header, OneBrokenCopyIsToldAndTheOtherUsed) {
   for (const int broken : {0, 1}) {
-    for (const std::size_t place : {0, 7, 449, 5000, 16000}) {
+    for (const std::size_t place : {0U, 7U, 449U, 5000U, 16000U}) {
       SCOPED_TRACE(std::to_string(broken) + " " + std::to_string(place));
       HeaderImage image("plain.header");
       if (broken == 0 && place == 7) continue;  // a version of its own: see below

@@ -50,7 +50,7 @@ TEST(SystemdTpm2Token, OfCryptenrollIsReadAndWrittenAsItWas) {
   EXPECT_THAT(token->pcrs, ElementsAre(7));
   EXPECT_EQ(token->pcr_bank, "sha256");
   EXPECT_EQ(token->primary_alg, "ecc");
-  EXPECT_EQ(Hex(token->policy_hash), plain["tpm2-policy-hash"]);
+  EXPECT_EQ(Hex(token->policy_hash), plain["tpm2-policy-hash"].get<std::string>());
   EXPECT_FALSE(token->pin);
   EXPECT_THAT(token->public_key_pcrs, IsEmpty());
   EXPECT_EQ(token->other, "");
