@@ -191,6 +191,7 @@ TEST(HeaderGuard, AKeyIsGoodForItsVolumeAndKeyslotAlone) {
   HeaderImage moved = Guarded();
   moved.Put(0, 168, "00000000").Put(1, 168, "00000000");
   EXPECT_THAT(Checked(moved), kTampered);
+  EXPECT_THAT(Message(Checked(moved)), HasSubstr("does not open"));
   EXPECT_THAT(Checked(Guarded(), {.keyslot = 1, .secret = AsBytes(kOtherSecret)}), kTampered);
 }
 
