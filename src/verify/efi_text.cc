@@ -123,6 +123,13 @@ std::optional<Bytes> Utf16ToUtf8(ByteView text) {
   return Bytes(utf8.begin(), utf8.end());
 }
 
+Bytes Utf16WithNul(std::string_view text) {
+  Bytes bytes;
+  for (const char c : text) bytes.insert(bytes.end(), {static_cast<std::uint8_t>(c), 0});
+  bytes.insert(bytes.end(), {0, 0});
+  return bytes;
+}
+
 ByteView WithoutNuls(ByteView text) {
   while (!text.empty() && text.back() == 0) text = text.first(text.size() - 1);
   return text;

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "seaworthy/bytes.h"
 
@@ -15,6 +16,9 @@ std::string PrintableUtf16(ByteView text);
 
 // The same text in UTF-8, unescaped, up to the first NUL; nullopt when it is not UTF-16.
 std::optional<Bytes> Utf16ToUtf8(ByteView text);
+
+// ASCII as UTF-16 with a NUL.
+Bytes Utf16WithNul(std::string_view text);
 
 // `text` without the NULs at its end.
 ByteView WithoutNuls(ByteView text);

@@ -28,7 +28,7 @@ LAYERS = {
 TOP_HEADERS = {name: "verify" for name in ("allowed_files.h", "boot_log.h", "enrolment.h",
                                            "ima_certificate.h", "ima_list.h", "ima_list_file.h",
                                            "ima_signature.h", "pcr_difference.h",
-                                           "plain_text.h", "policy.h",
+                                           "pcr_prediction.h", "plain_text.h", "policy.h",
                                            "verifier.h", "verify.h", "verify_message.h")}
 
 # Libraries from outside: a pattern of what is included, and patterns of the files that may. The

@@ -194,6 +194,45 @@ def boot_loaders_log():
     return log + b"".join(boot_event(*event) for event in events)
 
 
+def pe_image(sections, signature=b"", strings=b"", magic=0x20B):
+    """A PE image with these sections (name, content)."""
+    directories = struct.pack("<I", 16) + bytes(16 * 8)
+    optional_size = (108 if magic == 0x20B else 92) + 4 + 128
+    headers = 64 + 24 + optional_size + 40 * len(sections)
+    at = headers
+    table, body = b"", b""
+    for name, content in sections:
+        table += struct.pack("<8sIIII16x", name, len(content), at, len(content), at)
+        body += content
+        at += len(content)
+    symbols_at = at if strings else 0
+    body += strings
+    at += len(strings)
+    if signature:
+        directories = directories[:36] + struct.pack("<II", at, len(signature)) + directories[44:]
+    optional = struct.pack("<H58xI", magic, headers).ljust(optional_size - len(directories), b"\0")
+    coff = struct.pack("<HHIIIHH", 0x8664, len(sections), 0, symbols_at, 0, optional_size, 0)
+    return (b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + b"PE\0\0" + coff + optional
+            + directories + table + body + signature)
+
+
+def pe_images():
+    uki = [(b".sdmagic", b"#### LoaderInfo: systemd-stub 252.39-1 ####\0"), (b".osrel", b"ID=x\n"),
+           (b".cmdline", b"quiet\n"), (b".linux", b"kernel"), (b".initrd", b"initrd")]
+    write("verify_pe_image", "uki", pe_image(uki))
+    write("verify_pe_image", "pe32", pe_image([(b".text", b"code")], magic=0x10B))
+    strings = struct.pack("<I", 17) + b".vendor_cert\0"
+    write("verify_pe_image", "long-name", pe_image([(b"/4", b"certificate")], strings=strings))
+    # A PKCS #7 that says who signed and has no signature: the CA certificate of a guest's TPM.
+    certificate = (CAPTURES / "ovmf-direct/ek.cert.der").read_bytes()
+    oid = bytes.fromhex("06092a864886f70d010701")
+    signed_oid = bytes.fromhex("06092a864886f70d010702")
+    signed = der(0x02, b"\1") + der(0x31, b"") + der(0x30, oid) + der(0xA0, certificate)
+    pkcs7 = der(0x30, signed_oid + der(0xA0, der(0x30, signed + der(0x31, b""))))
+    entry = struct.pack("<IHH", 8 + len(pkcs7), 0x200, 2) + pkcs7
+    write("verify_pe_image", "signed", pe_image(uki, entry + bytes(-len(entry) % 8)))
+
+
 def installation():
     """A baseline with the signature of nobody, and what dpkg says of a package."""
     text = json.dumps({
@@ -311,6 +350,7 @@ def main():
 
     installation()
     volumes()
+    pe_images()
 
 
 main()

@@ -5,6 +5,9 @@
 #include <openssl/evp.h>
 #include <tss2/tss2_tpm2_types.h>
 
+#include <cstdlib>
+#include <map>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -180,6 +183,25 @@ inline Bytes CapturedFile(const std::string& folder) {
 
 inline BootLog CapturedLog(const std::string& folder) {
   return ParseBootLog(CapturedFile(folder)).value();
+}
+
+// tpm2_pcrread's output: "  sha256:", then lines of "    7 : 0xABC".
+inline std::map<std::pair<std::uint16_t, std::uint32_t>, Bytes> ReadPcrsText(
+    const std::string& folder) {
+  std::map<std::pair<std::uint16_t, std::uint32_t>, Bytes> pcrs;
+  std::istringstream text{std::string(AsText(ReadCapture(folder, "pcrs.txt")))};
+  std::uint16_t bank = 0;
+  for (std::string line; std::getline(text, line);) {
+    if (line.find("sha1:") != line.npos) bank = TPM2_ALG_SHA1;
+    if (line.find("sha256:") != line.npos) bank = TPM2_ALG_SHA256;
+    if (line.find("sha384:") != line.npos) bank = TPM2_ALG_SHA384;
+    if (line.find("sha512:") != line.npos) bank = TPM2_ALG_SHA512;
+    const std::size_t hex = line.find("0x");
+    if (hex == line.npos) continue;
+    pcrs[{bank, static_cast<std::uint32_t>(std::atoi(line.c_str()))}] =
+        ParseHex(line.substr(hex + 2)).value();
+  }
+  return pcrs;
 }
 
 // As ParseBootLog takes it: with the old log's header, or in the new form.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "support/status_matchers.h"
 #include "unit/verify/boot_log_builder.h"
@@ -21,24 +20,6 @@ std::string WhyNot(const Bytes& file) {
   const auto log = ParseBootLog(file);
   EXPECT_THAT(log, Fails(Code::kInvalidArgument, "MALFORMED"));
   return log.ok() ? "" : Message(log.status());
-}
-
-// tpm2_pcrread's output: "  sha256:", then lines of "    7 : 0xABC".
-std::map<std::pair<std::uint16_t, std::uint32_t>, Bytes> ReadPcrsText(const std::string& folder) {
-  std::map<std::pair<std::uint16_t, std::uint32_t>, Bytes> pcrs;
-  std::istringstream text{std::string(AsText(ReadCapture(folder, "pcrs.txt")))};
-  std::uint16_t bank = 0;
-  for (std::string line; std::getline(text, line);) {
-    if (line.find("sha1:") != line.npos) bank = TPM2_ALG_SHA1;
-    if (line.find("sha256:") != line.npos) bank = TPM2_ALG_SHA256;
-    if (line.find("sha384:") != line.npos) bank = TPM2_ALG_SHA384;
-    if (line.find("sha512:") != line.npos) bank = TPM2_ALG_SHA512;
-    const std::size_t hex = line.find("0x");
-    if (hex == line.npos) continue;
-    pcrs[{bank, static_cast<std::uint32_t>(std::atoi(line.c_str()))}] =
-        ParseHex(line.substr(hex + 2)).value();
-  }
-  return pcrs;
 }
 
 class CapturedBootLog : public ::testing::TestWithParam<std::string> {};
