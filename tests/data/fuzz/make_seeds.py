@@ -257,6 +257,9 @@ def volumes():
               b"B" + header[:512] + header[16384:16384 + 512] + text)
         for number, token in json.loads(text)["tokens"].items():
             write("volumes_tokens", f"{file.stem}-{number}", json.dumps(token).encode())
+            if "tpm2-blob" in token:
+                write("tpm_sealed_object", f"{file.stem}-{number}",
+                      base64.b64decode(token["tpm2-blob"]))
     guard = {"type": "seaworthy-guard", "keyslots": [], "version": 1, "generation": 7,
              "nv_index": 25165890, "digest": "11" * 32, "mac": "22" * 32,
              "parts": {"keyslot 0": "33" * 32, "config": "44" * 32},
@@ -266,6 +269,7 @@ def volumes():
     write("volumes_tokens", "jwk", (VOLUMES / "clevis.jwk").read_bytes())
     write("volumes_policy_signature", "systemd-measure",
           (VOLUMES / "tpm2-pcr-signature.json").read_bytes())
+    write("tpm_sealed_object", "policy-key", (VOLUMES / "policy_key.pub.pem").read_bytes())
 
 
 def main():
