@@ -45,6 +45,10 @@ ssize_t write(int fd, const void* bytes, size_t size) {
   return fd <= STDERR_FILENO ? call() : AtPoint(true, call);
 }
 
+ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
+  return AtPoint(true, [&] { return syscall(SYS_pwrite64, fd, bytes, size, offset); });
+}
+
 int fsync(int fd) {
   return AtPoint(true, [&] { return static_cast<int>(syscall(SYS_fsync, fd)); });
 }

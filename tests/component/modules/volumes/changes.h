@@ -5,6 +5,7 @@
 #include <string>
 
 #include "component/modules/volumes/secrets.h"
+#include "seaworthy/modules/volumes/header_copy.h"
 #include "seaworthy/modules/volumes/reencryption.h"
 #include "seaworthy/status_macros.h"
 
@@ -13,10 +14,21 @@ namespace seaworthy::testing {
 inline constexpr char kOldToken[] = R"({"type":"t","keyslots":["0"],"v":"old"})";
 inline constexpr char kNewToken[] = R"({"type":"t","keyslots":["0"],"v":"new"})";
 
+// The second passphrase for a third one, and a new token: several steps, and one change.
+inline Status ChangeCopy(const std::string& volume) {
+  ASSIGN_OR_RETURN(volumes::HeaderCopy copy, volumes::HeaderCopy::Take(volume));
+  ASSIGN_OR_RETURN(volumes::Luks luks, copy.OpenAlone());
+  RETURN_IF_ERROR(luks.AddKeyslot(KeyOf(1), Secret("third"), {}).status());
+  RETURN_IF_ERROR(luks.DestroyKeyslot(1));
+  RETURN_IF_ERROR(luks.SetToken(kNewToken, 0).status());
+  return copy.PutBack();
+}
+
 // `file`: of the header's backup.
 inline Status MakeChange(const std::string& volume, const std::string& change,
                          const std::string& file) {
   if (change == "restore") return volumes::Luks::RestoreHeader(volume, file);
+  if (change == "copy") return ChangeCopy(volume);
   ASSIGN_OR_RETURN(volumes::Luks luks, volumes::Luks::Open(volume));
   if (change == "add") return luks.AddKeyslot(KeyOf(1), Secret("third"), {}).status();
   if (change == "destroy") return luks.DestroyKeyslot(1);

@@ -29,7 +29,7 @@ constexpr Step kSteps[] = {
     {"ChangePassphrase", "change", 15}, {"SetToken", "token", 8},
     {"RemoveToken", "remove", 8},       {"BackUpHeader", "backup", 5},
     {"RestoreHeader", "restore", 2},    {"StartReencryption", "start", 25},
-    {"RunReencryption", "run", 30},
+    {"RunReencryption", "run", 30},     {"ChangeHeaderCopy", "copy", 30},
 };
 
 class LuksFaultsTest : public LuksTest, public ::testing::WithParamInterface<Step> {
@@ -93,6 +93,15 @@ class LuksFaultsTest : public LuksTest, public ::testing::WithParamInterface<Ste
     // While it is being re-encrypted the program wants both keys.
     if (change() != "run") {
       EXPECT_EQ(first, CryptsetupOpens(volume(), "first"));
+    }
+    if (change() == "copy") {
+      EXPECT_TRUE(first);
+      const bool third = Opens(*luks, "third");
+      EXPECT_NE(second, third) << "a part of the change";
+      EXPECT_TRUE(!done || third);
+      EXPECT_EQ(luks->TokenJson(0)->find("new") != std::string::npos, third);
+      EXPECT_THAT(volumes::HeaderCopy::Take(volume()), IsOk());
+      return;
     }
     if (change() == "add") {
       EXPECT_TRUE(first && second);
