@@ -23,6 +23,7 @@
 #include "bench/rivals.h"
 #include "bench/signing.h"
 #include "bench/verifying.h"
+#include "bench/volume_opening.h"
 #include "support/sw_tpm.h"
 
 namespace seaworthy::bench {
@@ -38,6 +39,7 @@ constexpr int kFollowed = 200;
 constexpr int kTrees = 5;
 constexpr int kScans = 15;
 constexpr int kVerdicts = 2'000;
+constexpr int kUnlocks = 40;  // none to warm up: systemd's plugin leaves a session each time
 constexpr int kEntriesOfALongList = 100'000;
 // Long enough for what the last calls left behind to be put away.
 constexpr int kIdleMs = 2'000;
@@ -202,6 +204,28 @@ class BaselineFigures {
       "baseline", kScans, {[this] { scan_.Compare(); }, [this] { scan_.Sha256sum(); }}};
 };
 
+// Has volumes opened by the TPM, beside systemd's plugin and Clevis.
+class VolumeFigures {
+ public:
+  void AddTo(std::vector<Figure>& figures) const {
+    const double ours = turns_.median(0), systemd = turns_.median(1), clevis = clevis_.median(0);
+    figures.insert(figures.end(), {{"unlock_vs_systemd_plugin", ours / systemd, "ratio", 0.5},
+                                   {"unlock_vs_clevis", ours / clevis, "ratio", {}},
+                                   {"unlock_ms", ours, "ms", {}},
+                                   {"unlock_systemd_plugin_ms", systemd, "ms", {}},
+                                   {"unlock_clevis_ms", clevis, "ms", {}}});
+  }
+
+ private:
+  const VolumeOpening volumes_;
+  const InTurns turns_{"unlock",
+                       kUnlocks,
+                       {[this] { volumes_.Ours(); }, [this] { volumes_.SystemdPlugin(); }},
+                       [this] { volumes_.Flush(); }};
+  const InTurns clevis_{
+      "unlock_clevis", kProcesses, {[this] { volumes_.Clevis(); }}, [this] { volumes_.Flush(); }};
+};
+
 // The program of that name where `program` is.
 std::string Beside(const std::string& program, const std::string& name) {
   return program.substr(0, program.rfind('/') + 1) + name;
@@ -291,10 +315,12 @@ int Main(int argc, char** argv) {
   const EvidenceFigures evidence(program);
   const IntegrityFigures integrity(program);
   const BaselineFigures baseline(Beside(program, "seaworthyctl"));
+  const VolumeFigures volumes;
   std::vector<Figure> figures = Measure(program);
   evidence.AddTo(figures);
   integrity.AddTo(figures);
   baseline.AddTo(figures);
+  volumes.AddTo(figures);
   verifier.AddTo(figures);
   PrintTable(figures);
   WriteJson(figures, json);
