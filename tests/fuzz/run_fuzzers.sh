@@ -22,8 +22,8 @@ test $# -gt 0 || { echo "no fuzzer in $build/bin" >&2; exit 1; }
 # tss2's libraries write a line for each malformed structure otherwise.
 export TSS2_LOG=all+none
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-failed=
-for name in "$@"; do
+fuzz() {
+  local name=$1 work corpora runs cover
   work=$build/fuzz/$name
   mkdir -p "$work/corpus" "$work/findings"
   corpora=("$work/corpus")
@@ -37,9 +37,13 @@ for name in "$@"; do
     cover=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$work/log" | tail -1)
     echo "$name: $runs inputs, coverage $cover"
   else
-    failed="$failed $name"
     echo "$name: FAILED, see $work/log and $work/findings" >&2
     tail -40 "$work/log" >&2
+    return 1
   fi
-done
-test -z "$failed"
+}
+export -f fuzz
+export build root seconds seeds
+# As many at once as there are cores; each is one thread.
+# shellcheck disable=SC2016  # the other shell's $1
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' bash -c 'fuzz "$1"' fuzz '{}'
