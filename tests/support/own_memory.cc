@@ -24,9 +24,9 @@ bool ParseRegion(const std::string& line, Region& region) {
 }
 
 // What a sanitizer keeps apart is looked at as well, and what threads are writing.
-[[gnu::no_sanitize("address", "thread")]] std::size_t CopiesIn(const Region& region,
-                                                               const std::uint8_t* inverted,
-                                                               std::size_t size) {
+__attribute__((no_sanitize("address", "thread"))) std::size_t CopiesIn(const Region& region,
+                                                                       const std::uint8_t* inverted,
+                                                                       std::size_t size) {
   std::size_t copies = 0;
   const auto* const end = reinterpret_cast<const std::uint8_t*>(region.end) - size;
   for (const auto* at = reinterpret_cast<const std::uint8_t*>(region.begin); at <= end; ++at) {

@@ -129,7 +129,7 @@ TEST_F(KeysTest, SignsManyDigestsInTheirOrderOrNone) {
   ASSERT_THAT(signatures, IsOk());
   ASSERT_EQ(signatures->size(), 64);
   const tpm::PublicKey key = keys().Get("web")->public_key;
-  for (const std::size_t i : {0, 1, 62, 63}) {
+  for (const std::size_t i : {0U, 1U, 62U, 63U}) {
     EXPECT_TRUE(OpensslAccepts(key, digests[i], (*signatures)[i], ""));
   }
   const auto refused = Fails(Code::kInvalidArgument, "INVALID_BATCH");
