@@ -21,6 +21,9 @@ void Log(Level level, std::string_view message, const LogFields& fields = {});
 // connected to it, and then nothing is written.
 bool LogToJournal(Level level, std::string_view message, const LogFields& fields);
 
+// What the log calls this process; "seaworthyd" at the start. `name` outlives it.
+void SetLogName(const char* name);
+
 // Messages less urgent than this are dropped; kInfo at the start.
 void SetLogLevel(Level level);
 

@@ -13,6 +13,7 @@ namespace seaworthy {
 namespace {
 
 std::atomic<int> g_level{static_cast<int>(Level::kInfo)};
+std::atomic<const char*> g_name{"seaworthyd"};
 
 // systemd sets JOURNAL_STREAM to the device and inode of the stream it gave us; a child that
 // redirects its standard error no longer matches (systemd.exec(5)).
@@ -38,7 +39,7 @@ void Send(Level level, std::string_view message, const LogFields& fields) {
   std::vector<std::string> texts;
   texts.push_back("MESSAGE=" + std::string(message));
   texts.push_back("PRIORITY=" + std::to_string(static_cast<int>(level)));
-  texts.push_back("SYSLOG_IDENTIFIER=seaworthyd");
+  texts.push_back(std::string("SYSLOG_IDENTIFIER=") + g_name.load());
   for (const auto& [name, value] : fields) texts.push_back(name + "=" + value);
   std::vector<iovec> vectors;
   vectors.reserve(texts.size());
@@ -47,6 +48,8 @@ void Send(Level level, std::string_view message, const LogFields& fields) {
 }
 
 }  // namespace
+
+void SetLogName(const char* name) { g_name = name; }
 
 void SetLogLevel(Level level) { g_level = static_cast<int>(level); }
 
@@ -59,7 +62,7 @@ bool LogToJournal(Level level, std::string_view message, const LogFields& fields
 void Log(Level level, std::string_view message, const LogFields& fields) {
   if (static_cast<int>(level) > g_level) return;
   if (LogToJournal(level, message, fields)) return;
-  std::string line = "seaworthyd: " + OneLine(message);
+  std::string line = std::string(g_name.load()) + ": " + OneLine(message);
   for (const auto& [name, value] : fields) line += " " + name + "=" + OneLine(value);
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);

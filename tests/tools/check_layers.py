@@ -20,6 +20,7 @@ LAYERS = {
     "verify": {"base"},
     "rpc": {"base", "os", "tpm"},
     "modules": {"base", "os", "tpm", "tls", "verify", "rpc"},
+    "mapper": {"base", "modules"},
     "app": {"base", "os", "tpm", "tls", "verify", "rpc", "modules"},
     "ctl": {"base", "os", "tpm", "tls", "verify", "rpc", "modules"},
 }

@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <sstream>
 
+#include "modules/volumes/block_users.h"
 #include "modules/volumes/signatures.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/handle.h"
@@ -23,43 +23,16 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxText = std::size_t{1} << 20;
-constexpr std::size_t kMaxDevices = 4096;
 
 std::string DeviceNumber(dev_t device) {
   return std::to_string(major(device)) + ":" + std::to_string(minor(device));
-}
-
-std::vector<std::string> Names(const fs::path& folder) {
-  const Result<Directory> directory = Directory::Open(folder);
-  if (!directory.ok()) return {};
-  return directory->List(kMaxDevices).value_or(std::vector<std::string>());
-}
-
-// What the kernel built on the block device: "dm-0", "md127".
-void AddHolders(const fs::path& root, dev_t device, std::vector<std::string>& users) {
-  for (std::string& name : Names(root / "sys/dev/block" / DeviceNumber(device) / "holders")) {
-    users.push_back(std::move(name));
-  }
-}
-
-// "36 35 98:0 /mnt1 /mnt2 ...": the third field is the device, the fifth the mount point.
-void AddMounts(const fs::path& root, dev_t device, std::vector<std::string>& users) {
-  const Result<Bytes> text = ReadFile(root / "proc/self/mountinfo", kMaxText);
-  if (!text.ok()) return;
-  std::istringstream lines{std::string(AsText(*text))};
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields(line);
-    std::string id, parent, number, inside, mount_point;
-    fields >> id >> parent >> number >> inside >> mount_point;
-    if (number == DeviceNumber(device)) users.push_back(mount_point);
-  }
 }
 
 // Loop devices that show the file as a disk.
 void AddLoops(const fs::path& root, const std::string& path, std::vector<std::string>& users) {
   std::error_code ignored;
   const std::string canonical = fs::canonical(path, ignored).string();
-  for (const std::string& name : Names(root / "sys/block")) {
+  for (const std::string& name : NamesIn(root / "sys/block")) {
     const Result<Bytes> text = ReadFile(root / "sys/block" / name / "loop/backing_file", kMaxText);
     if (text.ok() && AsText(*text) == canonical + "\n") users.push_back(name);
   }
@@ -91,8 +64,7 @@ Result<DeviceState> Probe(const std::string& path, const std::string& root) {
   UniqueFd fd;
   if (state.block_device) {
     ASSIGN_OR_RETURN(fd, OpenBlockDevice(path, state));
-    AddHolders(root, stat.st_rdev, state.users);
-    AddMounts(root, stat.st_rdev, state.users);
+    state.users = UsersOf(DeviceNumber(stat.st_rdev), root);
   } else {
     fd.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return FromErrno(errno, "open " + path);

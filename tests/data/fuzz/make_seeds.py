@@ -269,6 +269,14 @@ def volumes():
     write("volumes_tokens", "jwk", (VOLUMES / "clevis.jwk").read_bytes())
     write("volumes_policy_signature", "systemd-measure",
           (VOLUMES / "tpm2-pcr-signature.json").read_bytes())
+    name, device = b"docker", b"/dev/vdb"
+    write("volumes_mapper_protocol", "open",
+          bytes([1, 1, 5, len(name), 0, len(device), 64]) + name + device + bytes(range(64)))
+    write("volumes_mapper_protocol", "close", bytes([1, 2, 1, len(name), 0, 0, 0]) + name)
+    write("volumes_mapper_protocol", "done", bytes([1, 0, 0, 0, 0]))
+    reason, message = b"DEVICE_IN_USE", b"docker: /dev/vdb: is in use by /mnt"
+    write("volumes_mapper_protocol", "failed",
+          bytes([1, 9, len(reason), 0, len(message)]) + reason + message)
     write("tpm_sealed_object", "policy-key", (VOLUMES / "policy_key.pub.pem").read_bytes())
 
 
