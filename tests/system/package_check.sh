@@ -55,7 +55,8 @@ unpack() {
 
 hardened() {
   "$HERE/../tools/check_hardening.sh" "$SCRATCH"/unpacked/seaworthyd/usr/sbin/seaworthyd \
-    "$SCRATCH"/unpacked/seaworthyctl/usr/bin/seaworthyctl
+    "$SCRATCH"/unpacked/seaworthyctl/usr/bin/seaworthyctl \
+    "$SCRATCH"/unpacked/seaworthyd/usr/libexec/seaworthy/seaworthy-mapper
 }
 
 # A compiler cache hides what differs with the folder of a build; the folder's name shows it.
