@@ -5,6 +5,8 @@
 #include <string>
 
 #include "component/modules/volumes/secrets.h"
+#include "seaworthy/directory.h"
+#include "seaworthy/modules/volumes/header_backup.h"
 #include "seaworthy/modules/volumes/header_copy.h"
 #include "seaworthy/modules/volumes/reencryption.h"
 #include "seaworthy/status_macros.h"
@@ -24,11 +26,18 @@ inline Status ChangeCopy(const std::string& volume) {
   return copy.PutBack();
 }
 
+// Of any volume with an image of its header.
+inline Status RestoreImage(const std::string& volume, const std::string& file) {
+  ASSIGN_OR_RETURN(const Bytes image, ReadFile(file, std::size_t{16} << 20));
+  return volumes::RestoreHeader(volume, image, false);
+}
+
 // `file`: of the header's backup.
 inline Status MakeChange(const std::string& volume, const std::string& change,
                          const std::string& file) {
   if (change == "restore") return volumes::Luks::RestoreHeader(volume, file);
   if (change == "copy") return ChangeCopy(volume);
+  if (change == "image") return RestoreImage(volume, file);
   ASSIGN_OR_RETURN(volumes::Luks luks, volumes::Luks::Open(volume));
   if (change == "add") return luks.AddKeyslot(KeyOf(1), Secret("third"), {}).status();
   if (change == "destroy") return luks.DestroyKeyslot(1);
