@@ -6,6 +6,7 @@
 
 #include "component/modules/volumes/secrets.h"
 #include "seaworthy/directory.h"
+#include "seaworthy/modules/volumes/erase.h"
 #include "seaworthy/modules/volumes/header_backup.h"
 #include "seaworthy/modules/volumes/header_copy.h"
 #include "seaworthy/modules/volumes/reencryption.h"
@@ -32,12 +33,19 @@ inline Status RestoreImage(const std::string& volume, const std::string& file) {
   return volumes::RestoreHeader(volume, image, false);
 }
 
-// `file`: of the header's backup.
+// Of any volume with a counter in the TPM.
+inline Status Erase(const std::string& volume, const std::string& tcti) {
+  tpm::Broker broker({.tcti = tcti, .state_dir = volume + ".tpm", .on_change = {}});
+  return volumes::EraseVolume(broker, DeadlineIn(std::chrono::seconds(20)), volume);
+}
+
+// `file`: of the header's backup; the TPM's TCTI to erase a volume.
 inline Status MakeChange(const std::string& volume, const std::string& change,
                          const std::string& file) {
   if (change == "restore") return volumes::Luks::RestoreHeader(volume, file);
   if (change == "copy") return ChangeCopy(volume);
   if (change == "image") return RestoreImage(volume, file);
+  if (change == "erase") return Erase(volume, file);
   ASSIGN_OR_RETURN(volumes::Luks luks, volumes::Luks::Open(volume));
   if (change == "add") return luks.AddKeyslot(KeyOf(1), Secret("third"), {}).status();
   if (change == "destroy") return luks.DestroyKeyslot(1);
