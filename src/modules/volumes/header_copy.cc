@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <vector>
 
+#include "modules/volumes/extent.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
 
@@ -17,49 +17,6 @@ namespace seaworthy::volumes {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
-
-struct Extent {
-  std::uint64_t offset = 0;
-  std::uint64_t size = 0;
-  std::uint64_t end() const { return offset + size; }
-  bool Overlaps(const Extent& other) const { return offset < other.end() && other.offset < end(); }
-};
-
-Extent AreaOf(const Luks2Keyslot& keyslot) { return {keyslot.area.offset, keyslot.area.size}; }
-
-// Both copies of the header, and the room for keyslots behind them: JudgeHeader has looked that
-// each area lies in there.
-Extent Primary(const Luks2Header& header) { return {0, header.size}; }
-Extent Secondary(const Luks2Header& header) { return {header.size, header.size}; }
-Extent Room(const Luks2Header& header) {
-  return {2 * header.size, header.metadata.config.keyslots_size};
-}
-
-Status ReadAll(int fd, std::uint64_t offset, std::span<std::uint8_t> out) {
-  for (std::size_t done = 0; done < out.size();) {
-    const ssize_t got =
-        pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return FromErrno(errno, "reading a header");
-    if (got == 0) {
-      return Fail(Code::kFailedPrecondition, "LUKS_HEADER_DAMAGED",
-                  "the device ends within the header");
-    }
-    done += static_cast<std::size_t>(got);
-  }
-  return {};
-}
-
-Status WriteAll(int fd, std::uint64_t offset, ByteView bytes) {
-  for (std::size_t done = 0; done < bytes.size();) {
-    const ssize_t put =
-        pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return FromErrno(errno, "writing a header");
-    done += static_cast<std::size_t>(put);
-  }
-  return {};
-}
 
 Status Copy(int from, int to, const Extent& extent) {
   Bytes piece(std::min<std::uint64_t>(kPiece, extent.size));
@@ -76,42 +33,6 @@ Result<bool> Same(int one, int other, const Extent& extent) {
   RETURN_IF_ERROR(ReadAll(one, extent.offset, first));
   RETURN_IF_ERROR(ReadAll(other, extent.offset, second));
   return first == second;
-}
-
-Status Sync(int fd) {
-  if (fsync(fd) != 0) return FromErrno(errno, "fsync");
-  return {};
-}
-
-// Random bytes, as LUKS has them where nothing is: zeros would tell where a keyslot was.
-Status Overwrite(int fd, const Extent& extent) {
-  Bytes piece(std::min<std::uint64_t>(kPiece, extent.size));
-  for (std::uint64_t done = 0; done < extent.size; done += piece.size()) {
-    piece.resize(std::min<std::uint64_t>(piece.size(), extent.size - done));
-    for (std::size_t filled = 0; filled < piece.size();) {
-      const ssize_t got = getrandom(piece.data() + filled, piece.size() - filled, 0);
-      if (got < 0 && errno != EINTR) return FromErrno(errno, "getrandom");
-      filled += static_cast<std::size_t>(std::max<ssize_t>(got, 0));
-    }
-    RETURN_IF_ERROR(WriteAll(fd, extent.offset + done, piece));
-  }
-  return {};
-}
-
-// What is left of the room.
-std::vector<Extent> Unused(const Luks2Header& header) {
-  std::vector<Extent> used;
-  for (const auto& [number, keyslot] : header.metadata.keyslots) used.push_back(AreaOf(keyslot));
-  std::ranges::sort(used, {}, &Extent::offset);
-  const Extent room = Room(header);
-  std::vector<Extent> unused;
-  std::uint64_t at = room.offset;
-  for (const Extent& extent : used) {
-    if (extent.offset > at) unused.push_back({at, extent.offset - at});
-    at = std::max(at, extent.end());
-  }
-  if (room.end() > at) unused.push_back({at, room.end() - at});
-  return unused;
 }
 
 Result<UniqueFd> OpenDevice(const std::string& path, int flags) {
