@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "seaworthy/bytes.h"
 
@@ -17,6 +18,8 @@ class SecretBytes {
   SecretBytes() = default;
   explicit SecretBytes(std::size_t size);  // zeros
   static SecretBytes Copy(ByteView bytes);
+  // Copies the text, and leaves zeros in its place.
+  static SecretBytes Take(std::string& text);
   SecretBytes(SecretBytes&& other) noexcept;
   SecretBytes& operator=(SecretBytes&& other) noexcept;
   ~SecretBytes();

@@ -15,6 +15,8 @@ namespace seaworthy::app {
 namespace {
 
 constexpr char kNodeService[] = "seaworthy.v1.NodeService";
+// seaworthy-mapper.socket's.
+constexpr char kMapperSocket[] = "/run/seaworthy-mapper.sock";
 
 Result<std::unique_ptr<rpc::AuditLog>> OpenAudit(const std::string& path) {
   if (!path.empty()) {
@@ -51,7 +53,9 @@ App::App(const Config& config, UniqueFd state_lock, std::unique_ptr<rpc::AuditLo
                     }}),
       integrity_(
           broker_, events_,
-          {config.node.state_dir, config.attestation.ima_list, config.integrity.allowed_files}) {}
+          {config.node.state_dir, config.attestation.ima_list, config.integrity.allowed_files}),
+      volumes_(broker_, events_,
+               {config.node.state_dir, config.attestation.boot_log, kMapperSocket}) {}
 
 App::~App() { Drain(DeadlineIn(std::chrono::milliseconds(0))); }
 
@@ -88,6 +92,7 @@ void App::StartModules() {
   modules_.push_back({attestation_, "seaworthy.v1.AttestationService", {}});
   modules_.push_back({*keys_, "seaworthy.v1.KeyService", {}});
   modules_.push_back({integrity_, "seaworthy.v1.IntegrityService", {}});
+  modules_.push_back({volumes_, "seaworthy.v1.VolumeService", {}});
   for (Listed& listed : modules_) {
     listed.started = listed.module.Start();
     if (listed.started.ok()) continue;

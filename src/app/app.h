@@ -16,6 +16,7 @@
 #include "seaworthy/modules/attestation.h"
 #include "seaworthy/modules/integrity.h"
 #include "seaworthy/modules/keys.h"
+#include "seaworthy/modules/volumes.h"
 #include "seaworthy/rpc/audit.h"
 #include "seaworthy/tls/key_provider.h"
 #include "tpm_monitor.h"
@@ -78,6 +79,7 @@ class App {
   std::unique_ptr<tls::KeyProvider> provider_;
   attestation::Attestation attestation_;
   integrity::Integrity integrity_;
+  volumes::Volumes volumes_;
   std::unique_ptr<keys::Keys> keys_;
   std::vector<Listed> modules_;
   std::unique_ptr<RemoteListener> remote_;

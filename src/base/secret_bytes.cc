@@ -39,6 +39,12 @@ SecretBytes SecretBytes::Copy(ByteView bytes) {
   return copy;
 }
 
+SecretBytes SecretBytes::Take(std::string& text) {
+  SecretBytes copy = Copy(AsBytes(text));
+  OPENSSL_cleanse(text.data(), text.size());
+  return copy;
+}
+
 SecretBytes::SecretBytes(SecretBytes&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 

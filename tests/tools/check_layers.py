@@ -52,7 +52,7 @@ LIBRARIES = [
     ("CLI11", r"CLI/.*", [r"src/ctl/.*"], None),
     ("protobuf in verify", r"(.*\.pb\.h|google/protobuf/.*)", [r"src/verify/.*"], 1),
     ("grpc and protobuf", r"(.*\.pb\.h|google/protobuf/.*|grpc/.*|grpcpp/.*)",
-     [r"src/(rpc|app|ctl)/.*", r"include/seaworthy/rpc/.*", r"src/modules/[a-z_]+/service\.(cc|h)"],
+     [r"src/(rpc|app|ctl)/.*", r"include/seaworthy/rpc/.*", r"src/modules/[a-z_]+/service(_messages)?\.(cc|h)"],
      None),
 ]
 

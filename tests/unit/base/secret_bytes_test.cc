@@ -44,6 +44,13 @@ TEST(SecretBytes, BeginsAsZeros) {
   EXPECT_THAT(secret.view(), Each(0));
 }
 
+TEST(SecretBytes, TakesATextAndLeavesZeros) {
+  std::string text("\1\2\3", 3);
+  const SecretBytes taken = SecretBytes::Take(text);
+  EXPECT_THAT(taken.view(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(text, std::string(3, '\0'));
+}
+
 TEST(SecretBytes, MovesAndLeavesNothingBehind) {
   static_assert(!std::is_copy_constructible_v<SecretBytes>);
   static_assert(!std::is_copy_assignable_v<SecretBytes>);

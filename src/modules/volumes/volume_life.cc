@@ -1,0 +1,85 @@
+// Headers backed up, put back and believed; the end of a volume.
+#include "modules/volumes/volumes_state.h"
+#include "seaworthy/modules/volumes/erase.h"
+#include "seaworthy/modules/volumes/header_backup.h"
+#include "seaworthy/status_macros.h"
+
+namespace seaworthy::volumes {
+namespace {
+
+Result<Accepted> AcceptBy(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
+                          const VolumeSecret& secret, const UnlockOptions& options) {
+  switch (secret.kind) {
+    case VolumeSecret::Kind::kRecoveryKey:
+      return AcceptByRecoveryKey(broker, deadline, copy, secret.secret, options);
+    case VolumeSecret::Kind::kPassphrase:
+      return AcceptByPassphrase(broker, deadline, copy, secret.secret, options);
+    case VolumeSecret::Kind::kTpm:
+      break;
+  }
+  return Fail(Code::kInvalidArgument, "SECRET_MISSING",
+              "secret: a header is believed on the word of who has the recovery key or a "
+              "passphrase");
+}
+
+}  // namespace
+
+Result<AcceptedHeader> Volumes::State::AcceptHeld(Deadline deadline, const VolumeEntry& entry,
+                                                  const VolumeSecret& secret,
+                                                  const SecretBytes& pin) const {
+  ASSIGN_OR_RETURN(HeaderCopy copy, Take(entry));
+  ASSIGN_OR_RETURN(const Registry* registry, this->registry());
+  UnlockOptions options;
+  if (!pin.empty()) options.pin = &pin;
+  ASSIGN_OR_RETURN(options.signatures, registry->ReadSignatures(entry.name));
+  ASSIGN_OR_RETURN(Accepted accepted, AcceptBy(broker_, deadline, copy, secret, options));
+  Tell("header_accepted", entry.name, Message(accepted.before));
+  return AcceptedHeader{Look(deadline, entry), std::move(accepted)};
+}
+
+Result<std::string> Volumes::BackUp(Deadline deadline, const std::string& name,
+                                    const VolumeSecret& secret,
+                                    const std::string& certificates_pem) {
+  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(const HeaderCopy copy, State::Take(held.entry));
+  // A header that somebody else has changed is no backup of ours.
+  RETURN_IF_ERROR(state_->UnlockBy(deadline, copy, name, secret).status());
+  ASSIGN_OR_RETURN(std::string backup, BackUpHeader(copy, certificates_pem));
+  state_->Tell("backed_up", name, "");
+  return backup;
+}
+
+Result<AcceptedHeader> Volumes::Accept(Deadline deadline, const std::string& name,
+                                       const VolumeSecret& secret, const SecretBytes& pin) {
+  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  return state_->AcceptHeld(deadline, held.entry, secret, pin);
+}
+
+Result<AcceptedHeader> Volumes::Restore(Deadline deadline, const std::string& name,
+                                        const VolumeSecret& secret, ByteView image,
+                                        bool over_other_volume) {
+  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  RETURN_IF_ERROR(CheckClosed(held.entry));
+  RETURN_IF_ERROR(RestoreHeader(held.entry.device, image, over_other_volume));
+  state_->Tell("restored", name, "");
+  return state_->AcceptHeld(deadline, held.entry, secret, {});
+}
+
+Status Volumes::Erase(Deadline deadline, const std::string& name, const std::string& uuid) {
+  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  if (uuid != held.entry.uuid) {
+    return Fail(Code::kFailedPrecondition, "OTHER_VOLUME",
+                "uuid: is not that of " + name + ", " + held.entry.uuid);
+  }
+  RETURN_IF_ERROR(CheckClosed(held.entry));
+  const Status erased = EraseVolume(state_->broker(), deadline, held.entry.device);
+  // Called again after it was broken off, nothing may be left on the device.
+  if (!erased.ok() && Reason(erased) != "NOT_LUKS") return erased;
+  ASSIGN_OR_RETURN(const Registry* registry, state_->registry());
+  RETURN_IF_ERROR(registry->Remove(name));
+  state_->NoteProblem(name, {});
+  state_->Tell("erased", name, held.entry.device);
+  return {};
+}
+
+}  // namespace seaworthy::volumes

@@ -1,0 +1,111 @@
+// What the calls of the module stand on.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "modules/volumes/registry.h"
+#include "seaworthy/modules/volumes.h"
+#include "seaworthy/modules/volumes/boot_state.h"
+#include "seaworthy/modules/volumes/header_change.h"
+
+namespace seaworthy::volumes {
+
+// Its name in /dev/mapper; nothing when it is not open.
+Result<std::optional<std::string>> MappingOf(const VolumeEntry& entry);
+// FAILED_PRECONDITION (VOLUME_OPEN).
+Status CheckClosed(const VolumeEntry& entry);
+
+// The right to work on a volume, and what is known of it.
+struct HeldVolume {
+  Registry::Claim claim;
+  VolumeEntry entry;
+};
+
+class Volumes::State {
+ public:
+  State(tpm::Broker& broker, Events& events, Options options)
+      : broker_(broker), events_(events), options_(std::move(options)) {}
+
+  tpm::Broker& broker() const { return broker_; }
+  const Options& options() const { return options_; }
+  Status OpenRegistry();
+  // FAILED_PRECONDITION (VOLUMES_UNAVAILABLE) when Start failed.
+  Result<Registry*> registry() const;
+  // The event "volume.<what>".
+  void Tell(const std::string& what, const std::string& name, const std::string& message) const;
+
+  Result<HeldVolume> Hold(Deadline deadline, const std::string& name) const;
+  // Of the volume that was enrolled. FAILED_PRECONDITION (OTHER_VOLUME).
+  static Result<HeaderCopy> Take(const VolumeEntry& entry,
+                                 Reencryption reencryption = Reencryption::kUnexpected);
+  Result<Unlocked> UnlockBy(Deadline deadline, const HeaderCopy& copy, const std::string& name,
+                            const VolumeSecret& secret) const;
+  // Unlocks and changes.
+  Result<std::vector<OpenWayIn>> ChangeBy(Deadline deadline, const VolumeEntry& entry,
+                                          const VolumeSecret& secret, const Change& change) const;
+
+  // With PCRs as they are, or as they were predicted. INVALID_ARGUMENT naming the field.
+  Result<std::vector<TpmWayIn>> Prepare(Deadline deadline,
+                                        std::span<const NewTpmWayIn> wanted) const;
+
+  Result<PredictedPcrs> Predict(Deadline deadline, const tpm::PcrSelection& pcrs,
+                                const ExpectedBoot& boot) const;
+
+  // Of the SHA-256 bank; none without the TPM: then it is not known what fits, and all else is
+  // shown.
+  std::vector<verify::PcrValue> PresentPcrs(Deadline deadline) const;
+  // What was measured at this boot, to tell some day what is not as it was.
+  Status RecordBoot(Deadline deadline, const std::string& name) const;
+  // Nothing where none was recorded, or it is damaged.
+  std::optional<BootState> RecordedBoot(const std::string& name) const;
+
+  // What of the PCRs that its ways in are sealed to is not as it was recorded, one line each.
+  std::vector<std::string> Differences(Deadline deadline, const std::string& name,
+                                       const Luks2Metadata& metadata) const;
+  // Unlocks the volume, which is not open, and has it mapped. Why not, with all that differs.
+  Status Map(Deadline deadline, const VolumeEntry& entry, const VolumeSecret& secret) const;
+
+  Result<AcceptedHeader> AcceptHeld(Deadline deadline, const VolumeEntry& entry,
+                                    const VolumeSecret& secret, const SecretBytes& pin) const;
+
+  // What the volume looks like, whatever is wrong with it.
+  Volume Look(Deadline deadline, const VolumeEntry& entry) const;
+
+  // The last try to open at the start.
+  void NoteProblem(const std::string& name, const Status& status);
+  Status problem(const std::string& name) const;
+  std::map<std::string, Status> problems() const;
+
+  void StartOpening(std::function<void()> work);
+  void StopOpening();
+  // False when stopped.
+  bool Rest(std::chrono::milliseconds time);
+
+ private:
+  // As they are, or as they will be.
+  Result<tpm::PcrPolicy> PcrsOf(Deadline deadline, const NewTpmWayIn& wanted) const;
+
+  tpm::Broker& broker_;
+  Events& events_;
+  const Options options_;
+  std::unique_ptr<Registry> registry_;  // set in Start
+  mutable std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool stop_ = false;                       // guarded by mutex_
+  std::map<std::string, Status> problems_;  // guarded by mutex_
+  std::thread opener_;
+};
+
+// Adds the ways in, and a recovery key last where it is asked for.
+Change AddWays(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
+               bool recovery_key);
+
+}  // namespace seaworthy::volumes
