@@ -258,6 +258,7 @@ def volumes():
         for number, token in json.loads(text)["tokens"].items():
             write("volumes_tokens", f"{file.stem}-{number}", json.dumps(token).encode())
             if "tpm2-blob" in token:
+                write("volumes_ways", f"{file.stem}-{number}", json.dumps(token).encode())
                 write("tpm_sealed_object", f"{file.stem}-{number}",
                       base64.b64decode(token["tpm2-blob"]))
     guard = {"type": "seaworthy-guard", "keyslots": [], "version": 1, "generation": 7,
@@ -277,6 +278,11 @@ def volumes():
     reason, message = b"DEVICE_IN_USE", b"docker: /dev/vdb: is in use by /mnt"
     write("volumes_mapper_protocol", "failed",
           bytes([1, 9, len(reason), 0, len(message)]) + reason + message)
+    for folder in ("ovmf-direct", "ovmf-secureboot-uki"):
+        log = (CAPTURES / folder / "binary_bios_measurements").read_bytes()
+        state = {"version": 1, "sha256": {"7": "77" * 32, "11": "bb" * 32},
+                 "log": base64.b64encode(log).decode()}
+        write("volumes_boot_state", folder, json.dumps(state).encode())
     write("tpm_sealed_object", "policy-key", (VOLUMES / "policy_key.pub.pem").read_bytes())
 
 

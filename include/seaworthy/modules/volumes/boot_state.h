@@ -19,8 +19,8 @@ namespace seaworthy::volumes {
 inline constexpr std::size_t kMaxBootLog = std::size_t{1} << 20;
 
 struct BootState {
-  // All of the SHA-256 bank, ascending: the bank of every token that is made here, and of systemd's
-  // on each TPM that has it.
+  // All of the SHA-256 bank, ascending. It is the bank of systemd's tokens on each TPM that has it;
+  // what differs in others is not told.
   std::vector<verify::PcrValue> pcrs;
   Bytes log;  // as the firmware wrote it; empty: the platform has none
 };
