@@ -152,15 +152,24 @@ class Judge {
       return one.encryption == other.encryption && one.sector_size == other.sector_size;
     };
     std::size_t moving = 0;
+    std::uint64_t begin = previous->offset;
+    bool at_end = false;
     for (const auto& [number, segment] : metadata_.segments) {
       if (IsBackup(segment)) continue;
       ++moving;
+      const Part part(findings_, "HEADER_SEGMENT_REFUSED", "segment " + std::to_string(number));
       if (!alike(segment, *previous) && !alike(segment, *final)) {
-        Part(findings_, "HEADER_SEGMENT_REFUSED", "segment " + std::to_string(number))
-            .Refuse("is neither as it was nor as it will be");
+        part.Refuse("is neither as it was nor as it will be");
       }
+      // Two sectors under one tweak would tell whether they are the same.
+      if (at_end || segment.offset != begin ||
+          segment.iv_tweak != previous->iv_tweak + (segment.offset - previous->offset) / 512) {
+        part.Refuse("does not begin where the one before ends");
+      }
+      begin = segment.offset + segment.size.value_or(0);
+      at_end = !segment.size.has_value();
     }
-    if (previous->offset != final->offset) {
+    if (previous->offset != final->offset || previous->iv_tweak != final->iv_tweak) {
       Whole("HEADER_SEGMENT_REFUSED").Refuse("is being re-encrypted with its data shifted");
     }
     if (moving < 1 || moving > 3) {
@@ -200,12 +209,16 @@ class Judge {
     if (!GoodKeySize(area.key_size)) {
       part.Refuse("is encrypted with a key of " + std::to_string(area.key_size) + " bytes");
     }
-    const std::uint64_t begin = 2 * header_.size;
-    const std::uint64_t room = metadata_.config.keyslots_size;
     if (area.size > kMaxArea || area.size < std::uint64_t{keyslot.key_size} * kStripes ||
-        area.offset < begin || area.size > room || area.offset - begin > room - area.size) {
+        !InRoom(area)) {
       part.Refuse("has an area that is too small, or not where keyslots are");
     }
+  }
+
+  bool InRoom(const Luks2Keyslot::Area& area) const {
+    const std::uint64_t begin = 2 * header_.size;
+    const std::uint64_t room = metadata_.config.keyslots_size;
+    return area.offset >= begin && area.size <= room && area.offset - begin <= room - area.size;
   }
 
   static void Kdf(const Part& part, const Luks2Keyslot& keyslot) {
@@ -250,6 +263,7 @@ class Judge {
     if (!OneOf(keyslot.area.type, {"none", "checksum", "journal"}) || keyslot.af || keyslot.kdf) {
       part.Refuse("has an area of type " + Quoted(keyslot.area.type));
     }
+    if (!InRoom(keyslot.area)) part.Refuse("has an area that is not where keyslots are");
   }
 
   void OneDigest(std::uint32_t number, const Luks2Digest& digest) {

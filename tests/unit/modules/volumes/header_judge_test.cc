@@ -200,6 +200,12 @@ TEST(JudgeHeader, RefusesAReencryptionThatLeavesDataPlain) {
        {"/segments/4/flags", {"backup-previous"}, "HEADER_SEGMENT_REFUSED", "from what to what"},
        {"/segments/4/flags", {"backup-moved-segment"}, "HEADER_SEGMENT_REFUSED", "moved"},
        {"/segments/0/sector_size", 1024, "HEADER_SEGMENT_REFUSED", "neither as it was"},
+       {"/segments/1/offset", "4096", "HEADER_SEGMENT_REFUSED", "segment 1 does not begin where"},
+       {"/segments/1/iv_tweak", "0", "HEADER_SEGMENT_REFUSED", "segment 1 does not begin where"},
+       {"/segments/0/size", "dynamic", "HEADER_SEGMENT_REFUSED", "segment 1 does not begin where"},
+       {"/segments/4/iv_tweak", "8", "HEADER_SEGMENT_REFUSED", "shifted"},
+       {"/keyslots/2/area/offset", "1048576", "HEADER_KEYSLOT_REFUSED", "not where keyslots"},
+       {"/keyslots/2/area/size", "1099511627776", "HEADER_KEYSLOT_REFUSED", "not where keyslots"},
        {"/config/requirements/mandatory", {"online-reencrypt"}, "HEADER_REQUIREMENT_REFUSED", "o"}},
       Reencryption::kExpected);
 }
