@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "modules/volumes/crypto.h"
+#include "modules/volumes/header_parts.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::volumes {
@@ -153,7 +154,7 @@ std::string Differences(const HeaderParts& recorded, const HeaderParts& found,
   };
   for (const auto& [part, digest] : recorded) {
     const auto now = found.find(part);
-    if (now == found.end()) tell(part, "removed");
+    if (now == found.end() && !part.starts_with(kFormer)) tell(part, "removed");
     if (now != found.end() && now->second != digest) tell(part, "changed");
   }
   for (const auto& [part, digest] : found) {
@@ -162,9 +163,14 @@ std::string Differences(const HeaderParts& recorded, const HeaderParts& found,
   return differences;
 }
 
+bool IsAnnounced(const std::string& part) { return part.starts_with(kAfterwards); }
+
 Status CheckParts(const GuardRecord& record, const HeaderParts& found,
                   const MayDiffer& may_differ) {
-  const std::string differences = Differences(record.parts, found, may_differ);
+  const bool over = AnnouncesReencryption(record) &&
+                    std::ranges::none_of(found, IsAnnounced, &HeaderParts::value_type::first);
+  const std::string differences =
+      Differences(over ? PartsAfterwards(record.parts) : record.parts, found, may_differ);
   if (differences.empty()) return {};
   return Tampered("the header is not as it was recorded: " + differences);
 }
@@ -191,6 +197,10 @@ Status CheckCounter(const GuardRecord& record, const std::optional<GuardCounter>
 }
 
 }  // namespace
+
+bool AnnouncesReencryption(const GuardRecord& record) {
+  return std::ranges::any_of(record.parts, IsAnnounced, &HeaderParts::value_type::first);
+}
 
 Result<GuardRecord> FindGuard(const Luks2Metadata& metadata) {
   const Luks2Token* found = nullptr;

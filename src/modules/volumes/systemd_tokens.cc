@@ -16,19 +16,29 @@ constexpr auto kOptional = ObjectReader::kOptional;
 constexpr std::size_t kPolicySize = 32;
 constexpr std::size_t kMaxPem = 16 * 1024;
 
-// systemd and Clevis name exactly one.
-void ReadHead(ObjectReader& reader, std::string_view type, std::uint32_t& keyslot) {
+// systemd writes exactly one; where a volume is being re-encrypted there is another for its other
+// key.
+template <class Token>
+void ReadHead(ObjectReader& reader, std::string_view type, Token& token) {
   std::string found;
   if (reader.Text("type", found) && found != type) {
     reader.Tell("type", "is not " + std::string(type));
   }
   std::vector<std::uint32_t> keyslots;
   if (!reader.Numbers("keyslots", keyslots)) return;
-  if (keyslots.size() == 1) {
-    keyslot = keyslots.front();
-  } else {
-    reader.Tell("keyslots", "does not name one keyslot");
+  if (keyslots.empty() || keyslots.size() > 2) {
+    reader.Tell("keyslots", "does not name one keyslot, or two");
+    return;
   }
+  token.keyslot = keyslots.front();
+  if (keyslots.size() == 2) token.other_keyslot = keyslots.back();
+}
+
+template <class Token>
+json KeyslotsOf(const Token& token) {
+  json keyslots = json::array({std::to_string(token.keyslot)});
+  if (token.other_keyslot.has_value()) keyslots.push_back(std::to_string(*token.other_keyslot));
+  return keyslots;
 }
 
 std::string Kept(const ObjectReader& reader) {
@@ -86,7 +96,7 @@ Result<SystemdTpm2Token> ParseSystemdTpm2Token(std::string_view text) {
   FirstError error(kMalformed);
   ObjectReader reader(root, "", error);
   SystemdTpm2Token token;
-  ReadHead(reader, kSystemdTpm2, token.keyslot);
+  ReadHead(reader, kSystemdTpm2, token);
   reader.Base64("tpm2-blob", token.blob);
   reader.Pcrs("tpm2-pcrs", token.pcrs);
   reader.Text("tpm2-pcr-bank", token.pcr_bank, kOptional);
@@ -112,7 +122,7 @@ Result<SystemdTpm2Token> ParseSystemdTpm2Token(std::string_view text) {
 std::string ToJson(const SystemdTpm2Token& token) {
   // 252 always has tpm2-pin, and wants texts for the blob and the hash.
   json root = {{"type", kSystemdTpm2},
-               {"keyslots", json::array({std::to_string(token.keyslot)})},
+               {"keyslots", KeyslotsOf(token)},
                {"tpm2-blob", Base64(token.blob)},
                {"tpm2-pcrs", token.pcrs},
                {"tpm2-policy-hash", Hex(token.policy_hash)},
@@ -135,15 +145,14 @@ Result<SystemdRecoveryToken> ParseSystemdRecoveryToken(std::string_view text) {
   FirstError error(kMalformed);
   ObjectReader reader(root, "", error);
   SystemdRecoveryToken token;
-  ReadHead(reader, kSystemdRecovery, token.keyslot);
+  ReadHead(reader, kSystemdRecovery, token);
   token.other = Kept(reader);
   RETURN_IF_ERROR(error.status());
   return token;
 }
 
 std::string ToJson(const SystemdRecoveryToken& token) {
-  json root = {{"type", kSystemdRecovery},
-               {"keyslots", json::array({std::to_string(token.keyslot)})}};
+  json root = {{"type", kSystemdRecovery}, {"keyslots", KeyslotsOf(token)}};
   return WithKept(std::move(root), token.other).dump(-1, ' ', true, json::error_handler_t::replace);
 }
 

@@ -18,9 +18,10 @@
 // the
 //   changes that it is told of.
 // Not against one who knows a secret, now or formerly: he can unwrap the guard key, and it stays
-// the same when he is put out. MakeGuard makes another. Nor against one who replaces the volume as
-// a whole by one of his own, with a secret of his own that this TPM seals for him: compare `key_id`
-// with what was noted outside of the disk.
+// the same when he is put out. MakeGuard makes another (rotate.h): what he writes then is at best a
+// volume of his own, with an older header. Against that, and against one who replaces the volume as
+// a whole with a secret of his own that this TPM seals for him: compare `key_id` with what was
+// noted outside of the disk.
 #pragma once
 
 #include <functional>
@@ -49,9 +50,17 @@ struct GuardCounter {
 };
 
 // "keyslot 3", "keyslot area 3", "digest 0", "segment 0", "token 2", "config": SHA-256 of each.
+// Of a token only type and keyslots count, and the record itself does not.
+//
 // While the volume is re-encrypted segments move, so "re-encryption" stands for what it was and
-// will be, and digests leave out their segments; JudgeHeader holds the moving ones to it. Of a
-// token only type and keyslots count, and the record itself does not.
+// will be; JudgeHeader holds the moving ones to it. What ends with it ("former keyslot 0",
+// "former digest 0") may go, as it does piece by piece at the end; it may not change or come. What
+// stays is there as it will be, too, where that differs ("afterwards: segment 0"): a record that
+// has it is good for the header while it is re-encrypted and for the one at the end, so that a
+// crash between the end and the next record locks nobody out. How far the re-encryption is it does
+// not say. One who writes to the disk can move that, take away what was, or pretend the end: that
+// destroys data, as he could by writing over them, and shows him none, since all of it stays under
+// keys that he does not know.
 using HeaderParts = std::map<std::string, Bytes>;
 Result<HeaderParts> PartsOf(const Luks2Metadata& metadata, const KeyslotAreaDigests& areas);
 
@@ -70,6 +79,9 @@ Result<GuardRecord> FindGuard(const Luks2Metadata& metadata);
 // (GUARD_WAY_IN) for a short secret, a keyslot that is not there or no way in at all.
 Result<GuardRecord> MakeGuard(const ReadHeader& now, const GuardCounter& counter,
                               std::span<const WayIn> ways_in);
+
+// Whether it is of a header that is being re-encrypted, and so says what that will be.
+bool AnnouncesReencryption(const GuardRecord& record);
 
 struct GuardProof {
   GuardRecord record;

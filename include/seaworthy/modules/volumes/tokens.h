@@ -28,6 +28,8 @@ inline constexpr char kGuard[] = "seaworthy-guard";
 // The secret that it seals is the passphrase of the keyslot, in base64.
 struct SystemdTpm2Token {
   std::uint32_t keyslot = 0;
+  // While the volume is re-encrypted: the same secret's for the other volume key.
+  std::optional<std::uint32_t> other_keyslot;
   Bytes blob;                       // TPM2B_PRIVATE, TPM2B_PUBLIC, perhaps TPM2B_ENCRYPTED_SECRET
   std::vector<std::uint32_t> pcrs;  // ascending; may be empty
   std::string pcr_bank;             // "sha256"; empty: not told (before 250)
@@ -48,7 +50,8 @@ std::string ToJson(const SystemdTpm2Token& token);
 
 struct SystemdRecoveryToken {
   std::uint32_t keyslot = 0;
-  std::string other;  // as above
+  std::optional<std::uint32_t> other_keyslot;  // as above
+  std::string other;                           // as above
 };
 Result<SystemdRecoveryToken> ParseSystemdRecoveryToken(std::string_view json);
 std::string ToJson(const SystemdRecoveryToken& token);

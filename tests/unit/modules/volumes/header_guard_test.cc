@@ -309,5 +309,78 @@ TEST(HeaderGuard, HoldsWhileTheVolumeIsReencrypted) {
   EXPECT_THAT(Message(Checked(keyslot, ways_in[0])), HasSubstr("keyslot 2 (changed)"));
 }
 
+// What libcryptsetup makes of a header at the end of a re-encryption: the last segment is the one
+// to be, the one before it the one that was.
+void End(json& root) {
+  const auto last = root["segments"].size() - 1;
+  const std::string final = std::to_string(last);
+  json digests = json::object();
+  json keyslots = json::object();
+  for (auto& [number, digest] : root["digests"].items()) {
+    const json& segments = digest["segments"];
+    if (std::find(segments.begin(), segments.end(), final) == segments.end()) continue;
+    for (const json& keyslot : digest["keyslots"]) {
+      keyslots[keyslot] = root["keyslots"][keyslot.get<std::string>()];
+    }
+    digest["segments"] = {"0"};
+    digests[number] = digest;
+  }
+  json segment = root["segments"][final];
+  segment.erase("flags");
+  root["segments"] = {{"0", segment}};
+  root["digests"] = digests;
+  root["keyslots"] = keyslots;
+  root["config"].erase("requirements");
+}
+
+// M-96.
+TEST(HeaderGuard, IsGoodForTheEndOfAReencryptionAndTheWayThere) {
+  HeaderImage image("reencrypting_3.header");
+  json ended = image.Json();
+  End(ended);
+  const std::string keyslot = ended["keyslots"].begin().key();
+  const WayIn way = {.keyslot = static_cast<std::uint32_t>(keyslot[0] - '0'),
+                     .secret = AsBytes(kTpmSecret)};
+  const WayIn ways_in[] = {way};
+  const GuardRecord record = *MakeGuard(Volume(image).now(), At(7), ways_in);
+  EXPECT_TRUE(AnnouncesReencryption(record));
+  Put(record, image);
+  ASSERT_THAT(Checked(image, way), IsOk());
+
+  // Keyslots that go are wiped, and taken away one by one.
+  std::string former = "0";
+  if (former == keyslot) former = "1";
+  HeaderImage midst(image);
+  midst.Break(Volume(image).header.metadata.keyslots.at(former[0] - '0').area.offset + 1000);
+  EXPECT_THAT(Checked(midst, way), IsOk());
+  HeaderImage changed(image);
+  changed.Change([&](json& root) { root["keyslots"][former]["priority"] = 2; });
+  EXPECT_THAT(Message(Checked(changed, way)), HasSubstr("former keyslot " + former + " (changed)"));
+  midst.Change([&](json& root) {
+    root["keyslots"].erase(former);
+    for (json& digest : root["digests"]) {
+      json& keyslots = digest["keyslots"];
+      const auto found = std::find(keyslots.begin(), keyslots.end(), former);
+      if (found != keyslots.end()) keyslots.erase(found);
+    }
+  });
+  EXPECT_THAT(Checked(midst, way), IsOk());
+
+  HeaderImage end(image);
+  end.Change(End);
+  EXPECT_THAT(Checked(end, way), IsOk());
+  EXPECT_THAT(Checked(end, way, At(8)), kRolledBack);
+  const Result<GuardRecord> renewed =
+      RenewGuard(record, Volume(end).now(), At(8), way, {}, nullptr);
+  ASSERT_THAT(renewed, IsOk());
+  EXPECT_FALSE(AnnouncesReencryption(*renewed));
+  HeaderImage more(end);
+  more.Change([&](json& root) { root["keyslots"]["7"] = root["keyslots"][keyslot]; });
+  EXPECT_THAT(Message(Checked(more, way)), HasSubstr("keyslot 7 (added)"));
+  HeaderImage other(end);
+  other.Change([](json& root) { root["segments"]["0"]["offset"] = "4096"; });
+  EXPECT_THAT(Message(Checked(other, way)), HasSubstr("segment 0 (changed)"));
+}
+
 }  // namespace
 }  // namespace seaworthy::volumes

@@ -84,6 +84,16 @@ TEST(SystemdTpm2Token, FieldsOfLaterVersionsAreReadAndTheRestIsKept) {
   EXPECT_EQ(json::parse(ToJson(*token)), root);
 }
 
+TEST(SystemdTpm2Token, WhileAVolumeIsReencryptedThereAreTwoKeyslots) {
+  json root = Token("tpm2.header", "0");
+  root["keyslots"] = {"1", "4"};
+  const Result<SystemdTpm2Token> token = ParseSystemdTpm2Token(root.dump());
+  ASSERT_THAT(token, IsOk());
+  EXPECT_EQ(token->keyslot, 1);
+  EXPECT_EQ(token->other_keyslot, 4);
+  EXPECT_EQ(json::parse(ToJson(*token)), root);
+}
+
 TEST(SystemdTpm2Token, WhatMayBeMissingMay) {
   json root = Token("tpm2.header", "0");
   for (const char* name : {"tpm2-pin", "tpm2-pcr-bank", "tpm2-primary-alg"}) root.erase(name);
@@ -110,7 +120,7 @@ TEST(SystemdTpm2Token, NamesTheFieldThatIsWrong) {
   ExpectNamed(Token("tpm2.header", "1"),
               {{"/type", "clevis"},
                {"/tpm2_pubkey", ""},
-               {"/keyslots", {"1", "2"}},
+               {"/keyslots", {"1", "2", "3"}},
                {"/keyslots", json::array()},
                {"/keyslots", {1}},
                {"/tpm2-blob", ""},
