@@ -1,7 +1,10 @@
 #include "seaworthy/modules/volumes/header_change.h"
 
+#include <algorithm>
 #include <optional>
 
+#include "modules/volumes/metadata_edit.h"
+#include "modules/volumes/recorded_change.h"
 #include "seaworthy/modules/volumes/header_guard.h"
 #include "seaworthy/modules/volumes/tokens.h"
 #include "seaworthy/status_macros.h"
@@ -23,7 +26,6 @@ std::optional<int> GuardToken(const Luks& luks) {
   return std::nullopt;
 }
 
-// The counter where it ought to be: a change that was broken off leaves it one behind the record.
 Result<GuardCounter> CaughtUp(tpm::Context& context, const GuardRecord& record) {
   ASSIGN_OR_RETURN(GuardCounter counter, ReadGuardCounter(context, record.nv_index));
   if (counter.value < record.generation) {
@@ -37,10 +39,8 @@ Result<GuardCounter> NewCounter(tpm::Context& context) {
   return ReadGuardCounter(context, index);
 }
 
-std::vector<WayIn> WaysIn(const std::vector<OpenWayIn>& open) {
-  std::vector<WayIn> ways;
-  for (const OpenWayIn& way : open) ways.push_back(way.way_in());
-  return ways;
+bool IsNone(const Status& status) {
+  return Reason(status) == "COUNTER_UNDEFINED" || Reason(status) == "COUNTER_REPLACED";
 }
 
 // Who opens the header that is recorded, and what was recorded before.
@@ -62,46 +62,116 @@ Result<GuardRecord> Record(const ReadHeader& now, const GuardCounter& next, cons
   return MakeGuard(now, next, ways);
 }
 
-Status RecordAndPutBack(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy, Luks& luks,
-                        const Present& present, const std::vector<OpenWayIn>& added) {
-  Result<GuardCounter> counter = broker.Run(deadline, [&](tpm::Context& context) {
-    return present.record.has_value() && present.record->nv_index != 0
-               ? CaughtUp(context, *present.record)
-               : NewCounter(context);
-  });
-  if (!counter.ok()) return counter.status();
-  ASSIGN_OR_RETURN(const Luks2Header header, copy.Now());
-  ASSIGN_OR_RETURN(const KeyslotAreaDigests areas, DigestKeyslotAreas(copy.fd(), header.metadata));
-  const GuardCounter next = {counter->nv_index, counter->value + 1};
-  ASSIGN_OR_RETURN(const GuardRecord record, Record({header, areas}, next, present, WaysIn(added)));
-  RETURN_IF_ERROR(luks.SetToken(ToJson(record), GuardToken(luks)).status());
-  RETURN_IF_ERROR(copy.PutBack());
-  // From here on what was before is refused.
-  return broker
-      .Run(deadline,
-           [&](tpm::Context& context) { return tpm::IncrementCounter(context, next.nv_index); })
-      .status();
-}
-
 Result<std::vector<OpenWayIn>> ChangeCopy(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                           Luks& luks, const SecretBytes& volume_key,
                                           const Present& present, const Change& change) {
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, change(luks, volume_key));
-  RETURN_IF_ERROR(RecordAndPutBack(broker, deadline, copy, luks, present, added));
+  ASSIGN_OR_RETURN(const GuardCounter counter,
+                   CounterOfVolume(broker, deadline, copy, present.record));
+  ASSIGN_OR_RETURN(const PresentHeader now, ReadPresent(copy));
+  ASSIGN_OR_RETURN(const GuardRecord record,
+                   Record(now.read(), Next(counter), present, WaysIn(added)));
+  RETURN_IF_ERROR(PutBackWith(record, broker, deadline, copy, luks, Reencryption::kUnexpected));
   return added;
 }
 
+Result<SecretBytes> VolumeKeyOf(const Luks& luks, const OpenWayIn& way) {
+  return luks.VolumeKey(way.passphrase, static_cast<int>(way.keyslot));
+}
+
+// The header that the change begins with is the one that is recorded.
+Status CheckBefore(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy,
+                   const Unlocked& through) {
+  if (!through.guard.has_value()) return {};
+  ASSIGN_OR_RETURN(const PresentHeader before, ReadPresent(copy));
+  std::optional<GuardCounter> counted;
+  if (through.guard->nv_index != 0) {
+    ASSIGN_OR_RETURN(counted, CounterOfVolume(broker, deadline, copy, through.guard));
+  }
+  return CheckGuard(before.read(), through.way.way_in(), counted).status();
+}
+
+Status NobodyElse(const Luks2Metadata& metadata, const std::vector<OpenWayIn>& made) {
+  for (const auto& [number, keyslot] : metadata.keyslots) {
+    if (keyslot.type != "luks2") continue;
+    if (std::ranges::find(made, number, &OpenWayIn::keyslot) != made.end()) continue;
+    return Fail(Code::kInvalidArgument, "WAY_IN_LEFT",
+                "keyslot " + std::to_string(number) + " would go on opening the volume");
+  }
+  return {};
+}
+
+Status PutRecord(const GuardRecord& record, const Luks2Metadata& metadata, Luks& luks) {
+  const std::optional<int> present = GuardToken(luks);
+  if (!IsReencrypting(metadata)) return luks.SetToken(ToJson(record), present).status();
+  std::uint32_t free = 0;
+  while (metadata.tokens.contains(free)) ++free;
+  return WriteToken(luks, present.value_or(static_cast<int>(free)), ToJson(record));
+}
+
 }  // namespace
+
+Result<PresentHeader> ReadPresent(const HeaderCopy& copy) {
+  PresentHeader present;
+  ASSIGN_OR_RETURN(present.header, copy.Now());
+  ASSIGN_OR_RETURN(present.areas, DigestKeyslotAreas(copy.fd(), present.header.metadata));
+  return present;
+}
+
+std::vector<WayIn> WaysIn(const std::vector<OpenWayIn>& open) {
+  std::vector<WayIn> ways;
+  for (const OpenWayIn& way : open) ways.push_back(way.way_in());
+  return ways;
+}
+
+Result<GuardCounter> CounterOfVolume(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy,
+                                     const std::optional<GuardRecord>& checked) {
+  return broker.Run(deadline, [&](tpm::Context& context) -> Result<GuardCounter> {
+    if (checked.has_value() && checked->nv_index != 0) return CaughtUp(context, *checked);
+    const auto named = FindGuard(copy.header().metadata);
+    if (!named.ok() || named->nv_index == 0) return NewCounter(context);
+    Result<GuardCounter> counter = ReadGuardCounter(context, named->nv_index);
+    return IsNone(counter.status()) ? NewCounter(context) : counter;
+  });
+}
+
+Status PutBackWith(const GuardRecord& record, tpm::Broker& broker, Deadline deadline,
+                   HeaderCopy& copy, Luks& luks, Reencryption reencryption) {
+  ASSIGN_OR_RETURN(const Luks2Header now, copy.Now());
+  RETURN_IF_ERROR(PutRecord(record, now.metadata, luks));
+  RETURN_IF_ERROR(copy.PutBack(reencryption));
+  return broker
+      .Run(deadline,
+           [&](tpm::Context& context) { return tpm::IncrementCounter(context, record.nv_index); })
+      .status();
+}
 
 Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
                                             HeaderCopy& copy, const Unlocked& through,
                                             const Change& change) {
   ASSIGN_OR_RETURN(Luks luks, copy.OpenAlone());
-  ASSIGN_OR_RETURN(const SecretBytes volume_key,
-                   luks.VolumeKey(through.way.passphrase, static_cast<int>(through.way.keyslot)));
+  ASSIGN_OR_RETURN(const SecretBytes volume_key, VolumeKeyOf(luks, through.way));
   Present present{std::nullopt, through.guard};
   if (through.way.random) present.through = through.way.way_in();
   return ChangeCopy(broker, deadline, copy, luks, volume_key, present, change);
+}
+
+Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadline,
+                                             HeaderCopy& copy, const Unlocked& through,
+                                             const Change& change, Reencryption reencryption) {
+  RETURN_IF_ERROR(CheckBefore(broker, deadline, copy, through));
+  // A re-encryption looks how large the data are.
+  ASSIGN_OR_RETURN(Luks luks,
+                   reencryption == Reencryption::kExpected ? copy.OpenVolume() : copy.OpenAlone());
+  ASSIGN_OR_RETURN(const SecretBytes volume_key, VolumeKeyOf(luks, through.way));
+  ASSIGN_OR_RETURN(std::vector<OpenWayIn> made, change(luks, volume_key));
+  ASSIGN_OR_RETURN(const PresentHeader now, ReadPresent(copy));
+  RETURN_IF_ERROR(NobodyElse(now.header.metadata, made));
+  ASSIGN_OR_RETURN(const GuardCounter counter,
+                   CounterOfVolume(broker, deadline, copy, through.guard));
+  ASSIGN_OR_RETURN(const GuardRecord record, MakeGuard(now.read(), Next(counter), WaysIn(made)));
+  RETURN_IF_ERROR(PutBackWith(record, broker, deadline, copy, luks, reencryption));
+  return made;
 }
 
 Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,

@@ -69,9 +69,9 @@ Result<Luks> HeaderCopy::OpenAlone() const { return Luks::Open(path()); }
 
 Result<Luks> HeaderCopy::OpenVolume() const { return Luks::Open(device_, path()); }
 
-Status HeaderCopy::PutBack() {
+Status HeaderCopy::PutBack(Reencryption reencryption) {
   ASSIGN_OR_RETURN(const Luks2Header now, Now());
-  RETURN_IF_ERROR(ToStatus(JudgeHeader(now, Reencryption::kUnexpected)));
+  RETURN_IF_ERROR(ToStatus(JudgeHeader(now, reencryption)));
   ASSIGN_OR_RETURN(const UniqueFd device, OpenDevice(device_, O_RDWR));
   // Whoever else writes headers is kept out, as far as they ask: libcryptsetup does, of a file.
   if (flock(device.get(), LOCK_EX | LOCK_NB) != 0) {

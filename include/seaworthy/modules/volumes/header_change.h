@@ -15,10 +15,19 @@ using Change =
 // The copy is put back with a record of the header as `change` left it, one generation further.
 // `through` is what opened the volume; where its header had no record it gets the first one, with a
 // counter of its own in the TPM. Whatever happens, the volume has the header before or the one
-// after.
+// after; after an error the copy may be neither, and has to be taken anew.
 Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
                                             HeaderCopy& copy, const Unlocked& through,
                                             const Change& change);
+
+// As ChangeHeader, for a change after which nobody else has a way in: the record gets a guard key
+// of its own, wrapped for what `change` made alone, so that who knew a secret before can neither
+// read nor forge it. The counter stays. INVALID_ARGUMENT (WAY_IN_LEFT) when there is a keyslot that
+// `change` did not make. `reencryption` is expected of one that begins a re-encryption.
+Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadline,
+                                             HeaderCopy& copy, const Unlocked& through,
+                                             const Change& change,
+                                             Reencryption reencryption = Reencryption::kUnexpected);
 
 // The same for a volume that has no keyslot yet, as Luks::Format leaves it.
 Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,

@@ -34,8 +34,9 @@ class HeaderCopy {
   // the volume has the header before or the one after. Then what no keyslot has any more is
   // overwritten, and so are leftovers of changes that were broken off there. ABORTED
   // (HEADER_CHANGED) when the device has another header by now; FAILED_PRECONDITION
-  // (HEADER_AREA_REUSED) for a copy in which a keyslot took the place of another.
-  Status PutBack();
+  // (HEADER_AREA_REUSED) for a copy in which a keyslot took the place of another. `reencryption`
+  // says whether the copy may be of a volume that is to be re-encrypted from now on.
+  Status PutBack(Reencryption reencryption = Reencryption::kUnexpected);
 
  private:
   HeaderCopy(std::string device, UniqueFd copy, Luks2Header header)
