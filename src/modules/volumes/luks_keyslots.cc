@@ -140,6 +140,18 @@ Result<int> Luks::TestPassphrase(const SecretBytes& passphrase, std::optional<in
   return opened;
 }
 
+Result<int> Luks::FindKeyslot(const SecretBytes& passphrase) const {
+  const Result<int> opened = TestPassphrase(passphrase);
+  crypt_params_reencrypt ignored = {};
+  if (opened.ok() || crypt_reencrypt_status(device_->get(), &ignored) == CRYPT_REENCRYPT_NONE) {
+    return opened;
+  }
+  for (const Keyslot& keyslot : Keyslots()) {
+    if (VolumeKey(passphrase, keyslot.id).ok()) return keyslot.id;
+  }
+  return opened;
+}
+
 Result<SecretBytes> Luks::VolumeKey(const SecretBytes& passphrase,
                                     std::optional<int> keyslot) const {
   RETURN_IF_ERROR(CheckPassphrase(passphrase));

@@ -248,7 +248,7 @@ Result<Unlocked> UnlockByRecoveryKey(tpm::Broker& broker, Deadline deadline,
   const Luks2Metadata& metadata = header.header().metadata;
   ASSIGN_OR_RETURN(unlocked.way.passphrase, ParseRecoveryKey(typed));
   ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
-  ASSIGN_OR_RETURN(const int keyslot, luks.TestPassphrase(unlocked.way.passphrase));
+  ASSIGN_OR_RETURN(const int keyslot, luks.FindKeyslot(unlocked.way.passphrase));
   unlocked.way.keyslot = static_cast<std::uint32_t>(keyslot);
   for (const auto& [number, token] : metadata.tokens) {
     if (token.type == kSystemdRecovery && token.keyslots == std::vector{unlocked.way.keyslot}) {

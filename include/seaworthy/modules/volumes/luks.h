@@ -101,6 +101,9 @@ class Luks {
   // keys.
   Result<int> TestPassphrase(const SecretBytes& passphrase,
                              std::optional<int> keyslot = std::nullopt) const;
+  // The same, and of one key alone where the other's keyslots are gone, as a re-encryption that was
+  // broken off at its very end leaves them.
+  Result<int> FindKeyslot(const SecretBytes& passphrase) const;
   Result<SecretBytes> VolumeKey(const SecretBytes& passphrase,
                                 std::optional<int> keyslot = std::nullopt) const;
   // PERMISSION_DENIED (VOLUME_KEY_WRONG).
