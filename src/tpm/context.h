@@ -48,6 +48,8 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   ESYS_CONTEXT* esys() { return esys_; }
+  // For command.h.
+  TSS2_TCTI_CONTEXT* tcti() { return tcti_->get(); }
   void set_deadline(Deadline deadline) { tcti_->set_deadline(deadline); }
 
   // Every ESYS call's return code passes here: mapped once, and remembered when it leaves the
@@ -58,9 +60,11 @@ class Context {
   // The storage root key, once srk.h has found it.
   ESYS_TR srk() const { return srk_; }
   const Bytes& srk_name() const { return srk_name_; }
-  void set_srk(ESYS_TR srk, Bytes name) {
+  const TPMT_PUBLIC& srk_public() const { return srk_public_; }
+  void set_srk(ESYS_TR srk, Bytes name, const TPMT_PUBLIC& area) {
     srk_ = srk;
     srk_name_ = std::move(name);
+    srk_public_ = area;
   }
 
   // Loads the key and keeps it loaded until another is asked for: most calls use the key that
@@ -93,6 +97,7 @@ class Context {
   bool broken_ = false;
   ESYS_TR srk_ = ESYS_TR_NONE;
   Bytes srk_name_;
+  TPMT_PUBLIC srk_public_ = {};
   std::optional<Kept> kept_;
   KnownPcrs known_pcrs_;
 };

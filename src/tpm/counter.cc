@@ -8,6 +8,7 @@
 #include "tpm/marshal.h"
 #include "tpm/nv.h"
 #include "tpm/rc.h"
+#include "tpm/salted_session.h"
 #include "tpm/session.h"
 
 namespace seaworthy::tpm {
@@ -65,24 +66,65 @@ Result<Bytes> TpmNameOf(Context& context, ESYS_TR handle) {
   return Bytes(name->name, name->name + name->size);
 }
 
+Status Undefined(TPM2_HANDLE index) {
+  return Fail(Code::kNotFound, "COUNTER_UNDEFINED",
+              "the TPM has no " + NameOf(index) + ": it was deleted, or the TPM cleared");
+}
+
 // The bus may lie about the name, but then the TPM refuses what is asked in a session, which
 // covers the name.
+Status CheckName(TPM2_HANDLE index, ByteView name) {
+  const Bytes wanted = CounterName(index);
+  if (std::ranges::equal(name, wanted)) return {};
+  return Fail(Code::kFailedPrecondition, "COUNTER_REPLACED",
+              NameOf(index) + " is another NV index now: its name is " + Hex(name) + ", and was " +
+                  Hex(wanted));
+}
+
+bool IsHandleError(TSS2_RC rc) { return FromTpm(rc) && BaseCode(rc) == TPM2_RC_HANDLE; }
+
 Result<NvIndex> Open(Context& context, TPM2_HANDLE nv_index) {
   ESYS_TR handle = ESYS_TR_NONE;
   const TSS2_RC rc = Esys_TR_FromTPMPublic(context.esys(), nv_index, ESYS_TR_NONE, ESYS_TR_NONE,
                                            ESYS_TR_NONE, &handle);
-  if (FromTpm(rc) && BaseCode(rc) == TPM2_RC_HANDLE) {
-    return Fail(Code::kNotFound, "COUNTER_UNDEFINED",
-                "the TPM has no " + NameOf(nv_index) + ": it was deleted, or the TPM cleared");
-  }
+  if (IsHandleError(rc)) return Undefined(nv_index);
   RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_ReadPublic"));
   NvIndex index(context, handle);
   ASSIGN_OR_RETURN(const Bytes name, TpmNameOf(context, handle));
-  const Bytes wanted = CounterName(nv_index);
-  if (name == wanted) return index;
-  return Fail(Code::kFailedPrecondition, "COUNTER_REPLACED",
-              NameOf(nv_index) + " is another NV index now: its name is " + Hex(name) +
-                  ", and was " + Hex(wanted));
+  RETURN_IF_ERROR(CheckName(nv_index, name));
+  return index;
+}
+
+// The same for commands that do not go by ESYS. Looked at first, although the session would tell:
+// to be tried with an empty value another index might count as an attack.
+Result<Entity> Find(Context& context, TPM2_HANDLE nv_index) {
+  const Command ask = {
+      .code = TPM2_CC_NV_ReadPublic, .entities = {{nv_index, {}}}, .parameters = {}};
+  Response response;
+  const TSS2_RC rc = Send(context, ask, {}, false, response);
+  if (IsHandleError(rc)) return Undefined(nv_index);
+  RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_ReadPublic"));
+  TPM2B_NV_PUBLIC area = {};
+  TPM2B_NAME name = {};
+  std::size_t used = 0;
+  if (Tss2_MU_TPM2B_NV_PUBLIC_Unmarshal(response.parameters.data(), response.parameters.size(),
+                                        &used, &area) != TSS2_RC_SUCCESS ||
+      Tss2_MU_TPM2B_NAME_Unmarshal(response.parameters.data(), response.parameters.size(), &used,
+                                   &name) != TSS2_RC_SUCCESS) {
+    return context.Check(TSS2_ESYS_RC_MALFORMED_RESPONSE, "TPM2_NV_ReadPublic");
+  }
+  Bytes found(name.name, name.name + name.size);
+  RETURN_IF_ERROR(CheckName(nv_index, found));
+  return Entity{nv_index, std::move(found)};
+}
+
+Result<std::uint64_t> ToNumber(ByteView content) {
+  if (content.size() != kSize) {
+    return Fail(Code::kInternal, "TPM_ERROR", "TPM2_NV_Read: a counter does not have 8 bytes");
+  }
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : content) value = value << 8 | byte;
+  return value;
 }
 
 Status Increment(Context& context, ESYS_TR index, ESYS_TR session) {
@@ -97,12 +139,7 @@ Result<std::uint64_t> Read(Context& context, ESYS_TR index, ESYS_TR session) {
                                              ESYS_TR_NONE, kSize, 0, &content),
                                 "TPM2_NV_Read"));
   const EsysPtr<TPM2B_MAX_NV_BUFFER> owner(content);
-  if (content->size != kSize) {
-    return Fail(Code::kInternal, "TPM_ERROR", "TPM2_NV_Read: a counter does not have 8 bytes");
-  }
-  std::uint64_t value = 0;
-  for (int i = 0; i < kSize; ++i) value = value << 8 | content->buffer[i];
-  return value;
+  return ToNumber({content->buffer, content->size});
 }
 
 Status Undefine(Context& context, ESYS_TR index, ESYS_TR session) {
@@ -132,10 +169,18 @@ Result<std::uint32_t> DefineCounter(Context& context) {
   return free;
 }
 
-Result<std::uint64_t> ReadCounter(Context& context, std::uint32_t counter) {
-  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
-  ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
-  return Read(context, index.get(), session.get());
+Result<std::uint64_t> ReadCounter(SaltedSession& session, std::uint32_t counter,
+                                  Afterwards afterwards) {
+  Context& context = session.state().context();
+  ASSIGN_OR_RETURN(const Entity index, Find(context, counter));
+  // It authorizes its reading itself. Size, and offset.
+  const Command read = {.code = TPM2_CC_NV_Read,
+                        .entities = {index, index},
+                        .parameters = {0, std::uint8_t{kSize}, 0, 0}};
+  SecretBytes content;
+  ASSIGN_OR_RETURN(const TSS2_RC rc, session.state().Run(read, {}, afterwards, content));
+  RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_Read"));
+  return ToNumber(content.view());
 }
 
 Result<std::uint64_t> IncrementCounter(Context& context, std::uint32_t counter) {

@@ -21,6 +21,15 @@ Bytes Marshal(const T& value) {
   return bytes;
 }
 
+// Numbers, which tss2 takes in another way.
+inline Bytes Marshal(std::uint16_t number) {
+  return {static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number & 0xff)};
+}
+inline Bytes Marshal(std::uint32_t number) {
+  return {static_cast<std::uint8_t>(number >> 24), static_cast<std::uint8_t>(number >> 16 & 0xff),
+          static_cast<std::uint8_t>(number >> 8 & 0xff), static_cast<std::uint8_t>(number & 0xff)};
+}
+
 // The whole of `bytes` as a T; INVALID_ARGUMENT (INVALID_TPM_STRUCTURE) also when some are left.
 template <class T, auto Function>
 Result<T> Unmarshal(ByteView bytes, std::string_view what) {

@@ -76,7 +76,7 @@ std::vector<std::string> AttributeNames(TPMA_OBJECT attributes) {
 
 }  // namespace
 
-Result<Bytes> SubjectPublicKeyInfo(const TPMT_PUBLIC& area) {
+Result<OpensslKey> ToOpenssl(const TPMT_PUBLIC& area) {
   const BuilderPtr builder(OSSL_PARAM_BLD_new());
   const bool ec = area.type == TPM2_ALG_ECC;
   Bytes point;
@@ -102,7 +102,11 @@ Result<Bytes> SubjectPublicKeyInfo(const TPMT_PUBLIC& area) {
       EVP_PKEY_fromdata(context.get(), &made, EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
     return Invalid("does not hold a valid public key");
   }
-  const CPtr<EVP_PKEY, EVP_PKEY_free> key(made);
+  return OpensslKey(made);
+}
+
+Result<Bytes> SubjectPublicKeyInfo(const TPMT_PUBLIC& area) {
+  ASSIGN_OR_RETURN(const OpensslKey key, ToOpenssl(area));
   unsigned char* der = nullptr;
   const int size = i2d_PUBKEY(key.get(), &der);
   if (size <= 0) return Invalid("can't be written as SubjectPublicKeyInfo");

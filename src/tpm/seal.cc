@@ -8,6 +8,8 @@
 #include "tpm/digest.h"
 #include "tpm/marshal.h"
 #include "tpm/policy_key.h"
+#include "tpm/public_key.h"
+#include "tpm/salted_session.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
 
@@ -136,20 +138,24 @@ Status AddPolicy(Context& context, ESYS_TR session, const SealPolicy& policy,
       "TPM2_PolicyAuthValue");
 }
 
-Result<Handle> Load(Context& context, const SealedObject& object, SealParent kind) {
-  ASSIGN_OR_RETURN(const TPM2B_PUBLIC public_area, ParsePublic(object.public_area));
-  ASSIGN_OR_RETURN(const TPM2B_PRIVATE private_area, ParsePrivate(object.private_area));
+Result<LoadedObject> Load(Context& context, const SealedObject& object, const TPMT_PUBLIC& area,
+                          SealParent kind) {
   ASSIGN_OR_RETURN(const Parent parent, Parent::Open(context, kind, ESYS_TR_PASSWORD));
-  ESYS_TR handle = ESYS_TR_NONE;
-  const TSS2_RC rc = Esys_Load(context.esys(), parent.get(), ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                               ESYS_TR_NONE, &private_area, &public_area, &handle);
+  Command load = {.code = TPM2_CC_Load, .entities = {{}}, .parameters = object.private_area};
+  load.parameters.insert(load.parameters.end(), object.public_area.begin(),
+                         object.public_area.end());
+  RETURN_IF_ERROR(context.Check(
+      Esys_TR_GetTpmHandle(context.esys(), parent.get(), &load.entities[0].handle), "get handle"));
+  Response response;
+  const TSS2_RC rc = Send(context, load, {EmptyPassword()}, true, response);
   if (ConcernsParameter(rc)) {
     return Fail(Code::kFailedPrecondition, "SEALED_OBJECT_FOREIGN",
                 "TPM2_Load: the secret was sealed by another TPM or under another parent key, or "
                 "the sealed object was changed");
   }
   RETURN_IF_ERROR(context.Check(rc, "TPM2_Load"));
-  return Handle(context, handle);
+  // What the TPM calls it is not asked: the session covers its name.
+  return LoadedObject(context, {response.handle, NameOf(area)});
 }
 
 // TPM2_Unseal's own refusals, told from each other by what was asked for.
@@ -168,28 +174,37 @@ Status MapUnseal(Context& context, TSS2_RC rc, const SealPolicy& policy) {
   return context.Check(rc, "TPM2_Unseal");
 }
 
-Result<SecretBytes> UnsealOnce(Context& context, const SealedObject& object, SealParent parent,
-                               const SealPolicy& policy,
-                               const std::optional<PolicySignature>& signature,
-                               const TPM2B_AUTH& auth, bool by_policy) {
-  ASSIGN_OR_RETURN(const Handle loaded, Load(context, object, parent));
-  RETURN_IF_ERROR(context.Check(Esys_TR_SetAuth(context.esys(), loaded.get(), &auth),
-                                "set the authorization value"));
-  // Salted to the storage root key also where the parent is another one, which the bus names.
-  ASSIGN_OR_RETURN(Handle session, by_policy ? StartEncryptedPolicySession(context)
-                                             : StartEncryptedSession(context));
-  if (by_policy) RETURN_IF_ERROR(AddPolicy(context, session.get(), policy, signature));
-  TPM2B_SENSITIVE_DATA* answer = nullptr;
-  const TSS2_RC rc =
-      Esys_Unseal(context.esys(), loaded.get(), session.get(), ESYS_TR_NONE, ESYS_TR_NONE, &answer);
-  CleanseAnswer(context);
-  RETURN_IF_ERROR(MapUnseal(context, rc, policy));
-  const SecretAnswer<TPM2B_SENSITIVE_DATA> owner(answer);
-  if (by_policy) {  // in the TPM the session is over
-    ESYS_TR ended = session.Release();
-    Esys_TR_Close(context.esys(), &ended);
+// An object to be unsealed, and by what.
+struct Opening {
+  const SealedObject& object;
+  const TPMT_PUBLIC& area;
+  SealParent parent;
+  const SealPolicy& policy;
+  const std::optional<PolicySignature>& signature;
+  const SecretBytes& auth;
+};
+
+Result<SecretBytes> UnsealOnce(SaltedSession::State& session, const Opening& opening,
+                               Afterwards afterwards) {
+  Context& context = session.context();
+  const SealPolicy& policy = opening.policy;
+  ASSIGN_OR_RETURN(const LoadedObject loaded,
+                   Load(context, opening.object, opening.area, opening.parent));
+  Authorization how = {.by_policy = opening.area.authPolicy.size != 0};
+  if (how.by_policy) {
+    // Salted to the storage root key also where the parent is another one, which the bus names.
+    ASSIGN_OR_RETURN(const ESYS_TR handle, session.EmptyPolicy());
+    RETURN_IF_ERROR(AddPolicy(context, handle, policy, opening.signature));
   }
-  return SecretBytes::Copy({answer->buffer, answer->size});
+  if (policy.pin) {
+    how.auth_value = opening.auth.view();
+    how.proves_auth_value = true;
+  }
+  const Command unseal = {.code = TPM2_CC_Unseal, .entities = {loaded.get()}, .parameters = {}};
+  SecretBytes secret;
+  ASSIGN_OR_RETURN(const TSS2_RC rc, session.Run(unseal, how, afterwards, secret));
+  RETURN_IF_ERROR(MapUnseal(context, rc, policy));
+  return secret;
 }
 
 Status CheckAuth(const SealPolicy& policy, const SecretBytes& auth) {
@@ -256,10 +271,10 @@ Result<SealedObject> Seal(Context& context, SealParent parent, const SealPolicy&
                       Marshal<Tss2_MU_TPM2B_PUBLIC_Marshal>(*public_area)};
 }
 
-Result<SecretBytes> Unseal(Context& context, const SealedObject& object, SealParent parent,
+Result<SecretBytes> Unseal(SaltedSession& session, const SealedObject& object, SealParent parent,
                            const SealPolicy& policy,
-                           const std::optional<PolicySignature>& signature,
-                           const SecretBytes& auth) {
+                           const std::optional<PolicySignature>& signature, const SecretBytes& auth,
+                           Afterwards afterwards) {
   ASSIGN_OR_RETURN(const SealedObject checked, ParseSealedObject(ToBlob(object)));
   ASSIGN_OR_RETURN(const TPM2B_PUBLIC public_area, ParsePublic(checked.public_area));
   RETURN_IF_ERROR(CheckPolicy(public_area.publicArea, policy));
@@ -268,12 +283,9 @@ Result<SecretBytes> Unseal(Context& context, const SealedObject& object, SealPar
     return Fail(Code::kFailedPrecondition, "POLICY_SIGNATURE_MISSING",
                 "the policy asks for a signature over the values that PCRs have");
   }
-  Cleansed<TPM2B_AUTH> value;
-  if (policy.pin) SetAuth(value.value, auth);
-  const bool by_policy = public_area.publicArea.authPolicy.size != 0;
+  const Opening opening = {checked, public_area.publicArea, parent, policy, signature, auth};
   for (int attempt = 1;; ++attempt) {
-    Result<SecretBytes> secret =
-        UnsealOnce(context, checked, parent, policy, signature, value.value, by_policy);
+    Result<SecretBytes> secret = UnsealOnce(session.state(), opening, afterwards);
     if (secret.ok() || Reason(secret.status()) != "PCR_CHANGED" || attempt == kAttempts) {
       return secret;
     }

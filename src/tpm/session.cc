@@ -6,33 +6,24 @@
 
 namespace seaworthy::tpm {
 
-namespace {
-
-Result<Handle> StartSalted(Context& context, TPM2_SE type, TPMA_SESSION attributes) {
+Result<Handle> StartEncryptedSession(Context& context) {
   TPMT_SYM_DEF symmetric = {};
   symmetric.algorithm = TPM2_ALG_AES;
   symmetric.keyBits.aes = 128;
   symmetric.mode.aes = TPM2_ALG_CFB;
   ESYS_TR handle = ESYS_TR_NONE;
-  RETURN_IF_ERROR(context.Check(
-      Esys_StartAuthSession(context.esys(), context.srk(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                            ESYS_TR_NONE, nullptr, type, &symmetric, TPM2_ALG_SHA256, &handle),
-      "TPM2_StartAuthSession"));
+  RETURN_IF_ERROR(
+      context.Check(Esys_StartAuthSession(context.esys(), context.srk(), ESYS_TR_NONE, ESYS_TR_NONE,
+                                          ESYS_TR_NONE, ESYS_TR_NONE, nullptr, TPM2_SE_HMAC,
+                                          &symmetric, TPM2_ALG_SHA256, &handle),
+                    "TPM2_StartAuthSession"));
   Handle session(context, handle);
-  RETURN_IF_ERROR(context.Check(Esys_TRSess_SetAttributes(context.esys(), handle, attributes, 0xff),
-                                "set session attributes"));
+  constexpr TPMA_SESSION kAttributes =
+      TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT | TPMA_SESSION_CONTINUESESSION;
+  RETURN_IF_ERROR(
+      context.Check(Esys_TRSess_SetAttributes(context.esys(), handle, kAttributes, 0xff),
+                    "set session attributes"));
   return session;
-}
-
-}  // namespace
-
-Result<Handle> StartEncryptedSession(Context& context) {
-  return StartSalted(context, TPM2_SE_HMAC,
-                     TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT | TPMA_SESSION_CONTINUESESSION);
-}
-
-Result<Handle> StartEncryptedPolicySession(Context& context) {
-  return StartSalted(context, TPM2_SE_POLICY, TPMA_SESSION_ENCRYPT);
 }
 
 Status AddPcrPolicy(Context& context, ESYS_TR session, const PcrPolicy& policy) {

@@ -9,10 +9,6 @@ namespace seaworthy::tpm {
 // can follow it, with AES-128-CFB encryption of the first parameter both ways.
 Result<Handle> StartEncryptedSession(Context& context);
 
-// A policy session salted in the same way, which encrypts what the TPM answers. The TPM ends it
-// with the first command that it authorizes.
-Result<Handle> StartEncryptedPolicySession(Context& context);
-
 // TPM2_PolicyPCR; where the policy's digest is empty, with the values that the PCRs have.
 // FAILED_PRECONDITION (PCR_POLICY_UNMET) when they have others than the policy asks.
 Status AddPcrPolicy(Context& context, ESYS_TR session, const PcrPolicy& policy);

@@ -5,6 +5,7 @@
 #include "seaworthy/status_macros.h"
 #include "tpm/digest.h"
 #include "tpm/marshal.h"
+#include "tpm/public_key.h"
 
 namespace seaworthy::tpm {
 namespace {
@@ -173,11 +174,16 @@ Status FindSrk(Context& context, const std::string& state_dir) {
   const EsysPtr<TPM2B_PUBLIC> public_area(read);
   RETURN_IF_ERROR(CheckSuitable(public_area->publicArea));
   ASSIGN_OR_RETURN(Bytes name, NameOf(context, srk));
+  // ESYS has read it before, and the bus may have said something else then.
+  if (name != NameOf(public_area->publicArea)) {
+    return Fail(Code::kInternal, "TPM_RESPONSE_FORGED",
+                "TPM2_ReadPublic: twice asked for the storage root key the TPM names two");
+  }
   RETURN_IF_ERROR(ComparePin(pinned, name, state_dir));
   if (!pinned.has_value()) {
     RETURN_IF_ERROR(directory.Replace(kPinFile, AsBytes(Hex(name) + "\n")));
   }
-  context.set_srk(srk, std::move(name));
+  context.set_srk(srk, std::move(name), public_area->publicArea);
   return {};
 }
 

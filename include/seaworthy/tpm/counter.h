@@ -3,6 +3,7 @@
 #pragma once
 
 #include "seaworthy/tpm/broker.h"
+#include "seaworthy/tpm/salted_session.h"
 
 namespace seaworthy::tpm {
 
@@ -13,10 +14,11 @@ namespace seaworthy::tpm {
 // (OWNER_AUTH_SET).
 Result<std::uint32_t> DefineCounter(Context& context);
 
-// In HMAC sessions: nobody on the bus can answer with what was true once. NOT_FOUND
+// In sessions: nobody on the bus can answer with what was true once. NOT_FOUND
 // (COUNTER_UNDEFINED); FAILED_PRECONDITION (COUNTER_REPLACED) when the index is no counter as
 // DefineCounter makes them, which all have one name (TPM 2.0 part 1, 16) at one index.
-Result<std::uint64_t> ReadCounter(Context& context, std::uint32_t index);
+Result<std::uint64_t> ReadCounter(SaltedSession& session, std::uint32_t index,
+                                  Afterwards afterwards = Afterwards::kEnd);
 // The value after.
 Result<std::uint64_t> IncrementCounter(Context& context, std::uint32_t index);
 Status DeleteCounter(Context& context, std::uint32_t index);

@@ -9,6 +9,7 @@
 
 #include "seaworthy/secret_bytes.h"
 #include "seaworthy/tpm/broker.h"
+#include "seaworthy/tpm/salted_session.h"
 
 namespace seaworthy::tpm {
 
@@ -79,17 +80,18 @@ struct PolicySignature {
   Bytes signature;
 };
 
-// The secret, in one session that only this TPM can follow; PIN and secret never cross the bus in
-// the clear. Where `policy.pcrs.pcr_digest` is empty, as for a token that does not tell it, the
-// TPM alone judges the PCRs as they are. An object without policy asks for an empty SealPolicy.
-// FAILED_PRECONDITION: POLICY_MISMATCH (the object was sealed with another policy: the TPM was not
-// asked), PCR_POLICY_UNMET, POLICY_SIGNATURE_MISSING, SEALED_OBJECT_FOREIGN (of another parent or
-// TPM, or changed); INVALID_ARGUMENT (POLICY_SIGNATURE_INVALID, PIN_MISSING); PERMISSION_DENIED
-// (PIN_WRONG, OWNER_AUTH_SET); RESOURCE_EXHAUSTED (TPM_LOCKOUT); ABORTED (PCR_CHANGED).
-Result<SecretBytes> Unseal(Context& context, const SealedObject& object, SealParent parent,
+// The secret; it and the PIN never cross the bus in the clear. Several objects may be tried in one
+// session, and a counter read in it; `afterwards` is for when the secret was given. Where
+// `policy.pcrs.pcr_digest` is empty, as for a token that does not tell it, the TPM alone judges the
+// PCRs as they are. An object without policy asks for an empty SealPolicy. FAILED_PRECONDITION:
+// POLICY_MISMATCH (the object was sealed with another policy: the TPM was not asked),
+// PCR_POLICY_UNMET, POLICY_SIGNATURE_MISSING, SEALED_OBJECT_FOREIGN (of another parent or TPM, or
+// changed); INVALID_ARGUMENT (POLICY_SIGNATURE_INVALID, PIN_MISSING); PERMISSION_DENIED (PIN_WRONG,
+// OWNER_AUTH_SET); RESOURCE_EXHAUSTED (TPM_LOCKOUT); ABORTED (PCR_CHANGED).
+Result<SecretBytes> Unseal(SaltedSession& session, const SealedObject& object, SealParent parent,
                            const SealPolicy& policy,
-                           const std::optional<PolicySignature>& signature,
-                           const SecretBytes& auth);
+                           const std::optional<PolicySignature>& signature, const SecretBytes& auth,
+                           Afterwards afterwards = Afterwards::kEnd);
 
 // From the TPM's generator, encrypted on the bus. INVALID_ARGUMENT (RANDOM_SIZE) beyond 1024 bytes.
 Result<SecretBytes> Random(Context& context, std::size_t size);

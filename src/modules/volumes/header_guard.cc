@@ -232,6 +232,11 @@ Result<GuardRecord> MakeGuard(const ReadHeader& now, const GuardCounter& counter
 Result<GuardProof> CheckGuard(const ReadHeader& now, const WayIn& through,
                               const std::optional<GuardCounter>& counter) {
   ASSIGN_OR_RETURN(GuardRecord record, FindGuard(now.header.metadata));
+  return CheckGuard(now, std::move(record), through, counter);
+}
+
+Result<GuardProof> CheckGuard(const ReadHeader& now, GuardRecord record, const WayIn& through,
+                              const std::optional<GuardCounter>& counter) {
   ASSIGN_OR_RETURN(const SecretBytes guard_key, UnwrapKey(record, now.header.uuid, through));
   RETURN_IF_ERROR(CheckRecord(guard_key, now.header.uuid, record));
   ASSIGN_OR_RETURN(const HeaderParts parts, PartsOf(now.header.metadata, now.areas));

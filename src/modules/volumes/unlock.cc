@@ -122,8 +122,9 @@ Result<std::optional<tpm::PolicySignature>> SignatureFor(tpm::Context& context,
               "nobody signed for the values that the PCRs have now (policy " + Hex(policy) + ")");
 }
 
-Result<SecretBytes> Ask(tpm::Context& context, const Question& question,
-                        const UnlockOptions& options) {
+Result<SecretBytes> Ask(tpm::Context& context, tpm::SaltedSession& session,
+                        const Question& question, const UnlockOptions& options,
+                        tpm::Afterwards afterwards) {
   if (!question.srk.empty()) RETURN_IF_ERROR(tpm::CheckSrk(context, question.srk));
   SecretBytes authorization;
   if (question.policy.pin) {
@@ -136,8 +137,8 @@ Result<SecretBytes> Ask(tpm::Context& context, const Question& question,
   }
   ASSIGN_OR_RETURN(const auto signature, SignatureFor(context, question, options));
   ASSIGN_OR_RETURN(const SecretBytes secret,
-                   tpm::Unseal(context, question.object, question.parent, question.policy,
-                               signature, authorization));
+                   tpm::Unseal(session, question.object, question.parent, question.policy,
+                               signature, authorization, afterwards));
   if (question.clevis.has_value()) return DecryptClevis(*question.clevis, secret.view());
   return Base64Secret(secret.view());
 }
@@ -164,10 +165,11 @@ Status NoneOpens(const std::vector<TokenTried>& tried) {
 }
 
 // The secret of the first token that gives one.
-Result<OpenWayIn> AskAll(tpm::Context& context, const std::vector<Question>& questions,
-                         const UnlockOptions& options, std::vector<TokenTried>& tried) {
+Result<OpenWayIn> AskAll(tpm::Context& context, tpm::SaltedSession& session,
+                         const std::vector<Question>& questions, const UnlockOptions& options,
+                         tpm::Afterwards afterwards, std::vector<TokenTried>& tried) {
   for (const Question& question : questions) {
-    Result<SecretBytes> secret = Ask(context, question, options);
+    Result<SecretBytes> secret = Ask(context, session, question, options, afterwards);
     tried.push_back({question.token, question.keyslot, question.type, secret.status()});
     if (secret.ok()) return OpenWayIn{question.keyslot, question.token, *std::move(secret)};
     if (EndsIt(secret.status())) break;
@@ -175,52 +177,63 @@ Result<OpenWayIn> AskAll(tpm::Context& context, const std::vector<Question>& que
   return NoneOpens(tried);
 }
 
-// Nothing where there is no record and that is fine.
-Result<std::optional<GuardRecord>> Guarded(const HeaderCopy& copy, const OpenWayIn& way,
-                                           const std::optional<GuardCounter>& counter,
-                                           bool unguarded) {
+// The record that a way in is to prove; nothing where there is none and that is fine. One that
+// cannot be read is told later: until a way in opens, why none does matters more.
+using Found = Result<std::optional<GuardRecord>>;
+
+Found FindRecord(const HeaderCopy& copy, bool unguarded) {
+  auto record = FindGuard(copy.header().metadata);
+  if (Reason(record.status()) == "HEADER_UNGUARDED" && unguarded) return std::nullopt;
+  if (!record.ok()) return record.status();
+  return *std::move(record);
+}
+
+std::uint32_t CounterIndex(const Found& record) {
+  return record.ok() && record->has_value() ? (*record)->nv_index : 0;
+}
+
+Result<std::optional<GuardCounter>> CounterOf(tpm::SaltedSession& session, std::uint32_t nv_index) {
+  if (nv_index == 0) return std::nullopt;
+  ASSIGN_OR_RETURN(const std::uint64_t value, tpm::ReadCounter(session, nv_index));
+  return GuardCounter{nv_index, value};
+}
+
+Found Guarded(Found record, const HeaderCopy& copy, const OpenWayIn& way,
+              const std::optional<GuardCounter>& counter) {
+  if (!record.ok() || !record->has_value()) return record;
   const Luks2Header& header = copy.header();
-  const auto found = FindGuard(header.metadata);
-  if (Reason(found.status()) == "HEADER_UNGUARDED" && unguarded) {
-    return std::optional<GuardRecord>();
-  }
   ASSIGN_OR_RETURN(const KeyslotAreaDigests areas, DigestKeyslotAreas(copy.fd(), header.metadata));
-  ASSIGN_OR_RETURN(GuardProof proof, CheckGuard({header, areas}, way.way_in(), counter));
-  return std::optional(std::move(proof.record));
-}
-
-std::uint32_t CounterIndex(const Luks2Metadata& metadata) {
-  const auto record = FindGuard(metadata);
-  return record.ok() ? record->nv_index : 0;
-}
-
-Result<std::optional<GuardCounter>> CounterOf(tpm::Context& context, std::uint32_t nv_index) {
-  if (nv_index == 0) return std::optional<GuardCounter>();
-  ASSIGN_OR_RETURN(const GuardCounter counter, ReadGuardCounter(context, nv_index));
-  return std::optional(counter);
+  ASSIGN_OR_RETURN(GuardProof proof,
+                   CheckGuard({header, areas}, **std::move(record), way.way_in(), counter));
+  return std::move(proof.record);
 }
 
 }  // namespace
 
 Result<GuardCounter> ReadGuardCounter(tpm::Context& context, std::uint32_t nv_index) {
-  ASSIGN_OR_RETURN(const std::uint64_t value, tpm::ReadCounter(context, nv_index));
+  tpm::SaltedSession session(context);
+  ASSIGN_OR_RETURN(const std::uint64_t value, tpm::ReadCounter(session, nv_index));
   return GuardCounter{nv_index, value};
 }
 
 Result<Unlocked> Unlock(tpm::Broker& broker, Deadline deadline, const HeaderCopy& header,
                         const UnlockOptions& options) {
   Unlocked unlocked;
-  const Luks2Metadata& metadata = header.header().metadata;
-  const std::vector<Question> questions = Questions(metadata, unlocked.tried);
+  const std::vector<Question> questions = Questions(header.header().metadata, unlocked.tried);
+  Found record = FindRecord(header, options.unguarded);
+  const std::uint32_t index = CounterIndex(record);
   std::optional<GuardCounter> counter;
   Result<OpenWayIn> way = broker.Run(deadline, [&](tpm::Context& context) -> Result<OpenWayIn> {
-    ASSIGN_OR_RETURN(OpenWayIn found, AskAll(context, questions, options, unlocked.tried));
-    ASSIGN_OR_RETURN(counter, CounterOf(context, CounterIndex(metadata)));
+    tpm::SaltedSession session(context);
+    const auto afterwards = index == 0 ? tpm::Afterwards::kEnd : tpm::Afterwards::kContinue;
+    ASSIGN_OR_RETURN(OpenWayIn found,
+                     AskAll(context, session, questions, options, afterwards, unlocked.tried));
+    ASSIGN_OR_RETURN(counter, CounterOf(session, index));
     return found;
   });
   if (!way.ok()) return way.status();
   unlocked.way = *std::move(way);
-  ASSIGN_OR_RETURN(unlocked.guard, Guarded(header, unlocked.way, counter, options.unguarded));
+  ASSIGN_OR_RETURN(unlocked.guard, Guarded(std::move(record), header, unlocked.way, counter));
   return unlocked;
 }
 
@@ -255,10 +268,13 @@ Result<Unlocked> UnlockByRecoveryKey(tpm::Broker& broker, Deadline deadline,
       unlocked.way.token = number;
     }
   }
-  const Result<std::optional<GuardCounter>> counter = broker.Run(
-      deadline, [&](tpm::Context& context) { return CounterOf(context, CounterIndex(metadata)); });
+  Found record = FindRecord(header, options.unguarded);
+  const auto counter = broker.Run(deadline, [&](tpm::Context& context) {
+    tpm::SaltedSession session(context);
+    return CounterOf(session, CounterIndex(record));
+  });
   if (!counter.ok()) return counter.status();
-  ASSIGN_OR_RETURN(unlocked.guard, Guarded(header, unlocked.way, *counter, options.unguarded));
+  ASSIGN_OR_RETURN(unlocked.guard, Guarded(std::move(record), header, unlocked.way, *counter));
   return unlocked;
 }
 

@@ -17,7 +17,10 @@ class CounterTest : public TpmTest {
     return Run([](Context& context) { return DefineCounter(context); });
   }
   Result<std::uint64_t> Read(std::uint32_t counter) {
-    return Run([&](Context& context) { return ReadCounter(context, counter); });
+    return Run([&](Context& context) {
+      SaltedSession session(context);
+      return ReadCounter(session, counter);
+    });
   }
   Result<std::uint64_t> Increment(std::uint32_t counter) {
     return Run([&](Context& context) { return IncrementCounter(context, counter); });
@@ -120,6 +123,31 @@ TEST_F(CounterTest, AnOldAnswerIsSeen) {
   });
   ASSERT_THAT(Read(*counter), IsOk());
   EXPECT_THAT(Read(*counter), Fails(Code::kInternal, "TPM_RESPONSE_FORGED"));
+  // Nor within one session.
+  old.clear();
+  EXPECT_THAT(Run([&](Context& context) {
+                SaltedSession session(context);
+                EXPECT_THAT(ReadCounter(session, *counter, Afterwards::kContinue), IsOk());
+                return ReadCounter(session, *counter);
+              }),
+              Fails(Code::kInternal, "TPM_RESPONSE_FORGED"));
+  broker_.reset();
+}
+
+TEST_F(CounterTest, AnotherCountersAnswerIsSeen) {
+  testing::TpmBus bus(swtpm_.tcti());
+  broker_ = std::make_unique<Broker>(
+      Broker::Options{.tcti = bus.tcti(), .state_dir = root_ / "tpm", .on_change = {}});
+  const Result<std::uint32_t> counter = Define();
+  const Result<std::uint32_t> other = Define();
+  ASSERT_THAT(other, IsOk());
+  bus.Meddle([&](std::uint32_t code, const Bytes& command, const testing::TpmBus::Tpm& tpm) {
+    Bytes asked = command;
+    if (code == kNvRead) asked.at(13) = asked.at(17) = *other & 0xff;  // of both handles
+    return tpm(asked);
+  });
+  EXPECT_THAT(Read(*counter), Fails(Code::kPermissionDenied, "TPM_AUTH_FAILED"));
+  EXPECT_THAT(Read(*other), IsOk());
   broker_.reset();
 }
 

@@ -1,5 +1,6 @@
 // What is to be heard of sealing on the TPM's bus, and seen in this process's memory.
 #include "component/tpm/seal_fixture.h"
+#include "seaworthy/tpm/counter.h"
 #include "support/own_memory.h"
 #include "support/tpm_bus.h"
 
@@ -63,6 +64,99 @@ TEST_F(SealBusTest, OpeningTakesFewCommands) {
   EXPECT_THAT(bus_.TakeCommands(),
               ElementsAre(TPM2_CC_Load, TPM2_CC_StartAuthSession, TPM2_CC_PolicyPCR, TPM2_CC_Unseal,
                           TPM2_CC_FlushContext));
+}
+
+// To begin a session costs most.
+TEST_F(SealBusTest, OneSessionServesForAllTokensAndTheCounter) {
+  const SealPolicy policy = Policy(false, true, false);
+  SealPolicy untold = policy;
+  untold.pcrs.pcr_digest.clear();
+  const Result<SealedObject> past = SealIt(policy);
+  ASSERT_THAT(Extend(14), IsOk());
+  const Result<SealedObject> present = SealIt(Policy(false, true, false));
+  const auto counter = Run([](Context& context) { return DefineCounter(context); });
+  ASSERT_THAT(past, IsOk());
+  ASSERT_THAT(present, IsOk());
+  ASSERT_THAT(counter, IsOk());
+  const auto before = Run([&](Context& context) { return IncrementCounter(context, *counter); });
+  bus_.TakeCommands();
+  const auto value = Run([&](Context& context) -> Result<std::uint64_t> {
+    SaltedSession session(context);
+    const auto open = [&](const SealedObject& object) {
+      return Unseal(session, object, kSrk, untold, {}, {}, Afterwards::kContinue);
+    };
+    EXPECT_THAT(open(*past), Fails(Code::kFailedPrecondition, "PCR_POLICY_UNMET"));
+    EXPECT_THAT(open(*present), IsTheSecret());
+    EXPECT_EQ(*ReadCounter(session, *counter, Afterwards::kContinue), *before);
+    EXPECT_THAT(open(*present), IsTheSecret());
+    return ReadCounter(session, *counter);
+  });
+  EXPECT_EQ(*value, *before);
+  EXPECT_THAT(
+      bus_.TakeCommands(),
+      ElementsAre(TPM2_CC_Load, TPM2_CC_StartAuthSession, TPM2_CC_PolicyPCR, TPM2_CC_Unseal,
+                  TPM2_CC_FlushContext, TPM2_CC_Load, TPM2_CC_PolicyRestart, TPM2_CC_PolicyPCR,
+                  TPM2_CC_Unseal, TPM2_CC_FlushContext, TPM2_CC_NV_ReadPublic, TPM2_CC_NV_Read,
+                  TPM2_CC_Load, TPM2_CC_PolicyRestart, TPM2_CC_PolicyPCR, TPM2_CC_Unseal,
+                  TPM2_CC_FlushContext, TPM2_CC_NV_ReadPublic, TPM2_CC_NV_Read));
+  EXPECT_EQ(Handles().sessions, 0U);
+  EXPECT_EQ(Handles().transient, 0U);
+}
+
+TEST_F(SealBusTest, AnRsaStorageRootKeyServesAsWell) {
+  ASSERT_TRUE(
+      Shell("tpm2_createprimary -C o -G rsa2048 -c srk.ctx -a "
+            "\"restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda\" && "
+            "tpm2_evictcontrol -C o -c srk.ctx 0x81000001 && tpm2_flushcontext -t"))
+      << FileText("shell.log");
+  const SealPolicy policy = Policy(false, true, true);
+  const Result<SealedObject> object = SealIt(policy);
+  ASSERT_THAT(object, IsOk());
+  bus_.TakeHeard();
+  EXPECT_THAT(Open(*object, policy), IsTheSecret());
+  EXPECT_FALSE(Contains(bus_.TakeHeard(), Secret().view()));
+}
+
+TEST_F(SealBusTest, IsAskedAgainWhenTheTpmCannotJustNow) {
+  const SealPolicy policy = Policy(false, true, false);
+  const Result<SealedObject> object = SealIt(policy);
+  ASSERT_THAT(object, IsOk());
+  int refusals = 4;
+  bus_.Meddle([&](std::uint32_t code, const Bytes& command, const TpmBus::Tpm& tpm) {
+    const bool refused = code == TPM2_CC_Unseal && refusals-- > 0;
+    return refused ? *ParseHex("80010000000a00000922") : tpm(command);  // TPM_RC_RETRY
+  });
+  EXPECT_THAT(Open(*object, policy), IsTheSecret());
+  refusals = 1000;
+  EXPECT_FALSE(Open(*object, policy).ok());
+  EXPECT_EQ(refusals, 995);
+}
+
+// A response that takes the session's place, its HMAC's or the secret's.
+TEST_F(SealBusTest, NoForgedPartOfAnAnswerIsTaken) {
+  const SealPolicy policy = Policy(false, true, false);
+  const Result<SealedObject> object = SealIt(policy);
+  ASSERT_THAT(object, IsOk());
+  std::size_t size = 0;
+  for (std::size_t at = 0; at == 0 || at < size; at += 3) {
+    bus_.Meddle([&](std::uint32_t code, const Bytes& command, const TpmBus::Tpm& tpm) {
+      Bytes answer = tpm(command);
+      size = code == TPM2_CC_Unseal ? answer.size() : size;
+      // Not its size: more than there is would be waited for.
+      if (code == TPM2_CC_Unseal && (at < 2 || at > 5)) answer.at(at) ^= 1;
+      return answer;
+    });
+    const Result<SecretBytes> opened = Open(*object, policy);
+    EXPECT_EQ(opened.ok(), at >= 2 && at <= 5) << at;
+  }
+  EXPECT_GT(size, 100U);
+  bus_.Meddle([](std::uint32_t code, const Bytes& command, const TpmBus::Tpm& tpm) {
+    if (code != TPM2_CC_Unseal) return tpm(command);
+    (void)tpm(command);
+    // A secret of the interposer's own, and no session.
+    return *ParseHex("80010000000e0000000000020102");
+  });
+  EXPECT_FALSE(Open(*object, policy).ok());
 }
 
 TEST_F(SealBusTest, AForgedAnswerIsSeen) {

@@ -70,8 +70,10 @@ class SealTest : public TpmTest {
                            SealParent parent = SealParent::kStorageRootKey,
                            const std::optional<PolicySignature>& signature = std::nullopt,
                            const SecretBytes& pin = Pin()) {
-    return Run(
-        [&](Context& context) { return Unseal(context, object, parent, policy, signature, pin); });
+    return Run([&](Context& context) {
+      SaltedSession session(context);
+      return Unseal(session, object, parent, policy, signature, pin);
+    });
   }
 
   Status Extend(std::uint32_t pcr) {

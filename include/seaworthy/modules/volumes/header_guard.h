@@ -96,6 +96,9 @@ struct GuardProof {
 // (HEADER_UNGUARDED): no record, or none for this way in.
 Result<GuardProof> CheckGuard(const ReadHeader& now, const WayIn& through,
                               const std::optional<GuardCounter>& counter);
+// With the record that FindGuard found there.
+Result<GuardProof> CheckGuard(const ReadHeader& now, GuardRecord record, const WayIn& through,
+                              const std::optional<GuardCounter>& counter);
 
 // The record for the header as it is now, after a change of ours to the header that CheckGuard
 // found good: whatever `may_differ` does not accept has to be as `present` has it
