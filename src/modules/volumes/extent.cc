@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
+#include <string>
+#include <system_error>
 
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
@@ -41,19 +44,29 @@ std::vector<Extent> Unused(const Luks2Header& header) {
   return unused;
 }
 
-Status ReadAll(int fd, std::uint64_t offset, std::span<std::uint8_t> out) {
-  for (std::size_t done = 0; done < out.size();) {
+Result<std::size_t> ReadAt(int fd, std::uint64_t offset, std::span<std::uint8_t> out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    if (offset > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - out.size()) break;
     const ssize_t got =
         pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return FromErrno(errno, "reading a header");
-    if (got == 0) {
-      return Fail(Code::kFailedPrecondition, "LUKS_HEADER_DAMAGED",
-                  "the device ends within the header");
+    if (got < 0) {
+      return Fail(Code::kUnavailable, "READ_FAILED",
+                  "reading the header at " + std::to_string(offset) + ": " +
+                      std::generic_category().message(errno));
     }
+    if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }
-  return {};
+  return done;
+}
+
+Status ReadAll(int fd, std::uint64_t offset, std::span<std::uint8_t> out) {
+  ASSIGN_OR_RETURN(const std::size_t got, ReadAt(fd, offset, out));
+  if (got == out.size()) return {};
+  return Fail(Code::kFailedPrecondition, "LUKS_HEADER_DAMAGED",
+              "the device ends within the header");
 }
 
 Status WriteAll(int fd, std::uint64_t offset, ByteView bytes) {

@@ -27,6 +27,8 @@ Extent AreaOf(const Luks2Keyslot& keyslot);
 // What no keyslot has of the room.
 std::vector<Extent> Unused(const Luks2Header& header);
 
+// How much there was to be read. UNAVAILABLE (READ_FAILED).
+Result<std::size_t> ReadAt(int fd, std::uint64_t offset, std::span<std::uint8_t> out);
 // FAILED_PRECONDITION (LUKS_HEADER_DAMAGED) where the device ends before.
 Status ReadAll(int fd, std::uint64_t offset, std::span<std::uint8_t> out);
 Status WriteAll(int fd, std::uint64_t offset, ByteView bytes);

@@ -1,16 +1,13 @@
 #include "seaworthy/modules/volumes/luks2_header.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <utility>
 
 #include "modules/volumes/crypto.h"
+#include "modules/volumes/extent.h"
 #include "modules/volumes/foreign_json.h"
 #include "seaworthy/status_macros.h"
 
@@ -53,24 +50,6 @@ std::uint64_t Number(ByteView binary, Field field) {
 std::string Text(ByteView binary, Field field) {
   const std::string_view text = AsText(binary.subspan(field.offset, field.size - 1));
   return std::string(text.substr(0, text.find('\0')));
-}
-
-// How much was there to be read.
-Result<std::size_t> ReadAt(int fd, std::uint64_t offset, std::span<std::uint8_t> out) {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    if (offset > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - out.size()) break;
-    const ssize_t got =
-        pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      return Fail(Code::kUnavailable, "READ_FAILED",
-                  "reading the header at " + std::to_string(offset) + ": " + strerror(errno));
-    }
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
 }
 
 struct Copy {

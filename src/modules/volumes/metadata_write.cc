@@ -1,13 +1,12 @@
 #include "modules/volumes/metadata_write.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
+#include "modules/volumes/crypto.h"
+#include "modules/volumes/extent.h"
 #include "seaworthy/bytes.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/handle.h"
@@ -42,11 +41,11 @@ void PutNumber(std::uint64_t number, Bytes& header, std::size_t at) {
 Result<Bytes> ReadBinary(int fd, std::uint64_t offset, std::string_view magic,
                          const std::string& path) {
   Bytes header(kBinarySize);
-  const ssize_t got = pread(fd, header.data(), header.size(), static_cast<off_t>(offset));
-  if (got < 0) return FromErrno(errno, "read " + path);
+  const Result<std::size_t> got = ReadAt(fd, offset, header);
+  if (!got.ok()) return Wrap(got.status(), path);
   const std::string_view text = AsText(header);
-  const bool sound = got == static_cast<ssize_t>(kBinarySize) && text.starts_with(magic) &&
-                     header[kVersion] == 0 && header[kVersion + 1] == 2 &&
+  const bool sound = *got == kBinarySize && text.starts_with(magic) && header[kVersion] == 0 &&
+                     header[kVersion + 1] == 2 &&
                      text.substr(kChecksumAlgorithm, 7) == std::string_view("sha256\0", 7);
   if (sound) return header;
   return Fail(Code::kFailedPrecondition, "LUKS_HEADER_DAMAGED",
@@ -54,26 +53,21 @@ Result<Bytes> ReadBinary(int fd, std::uint64_t offset, std::string_view magic,
 }
 
 Status WriteCopy(int fd, std::uint64_t offset, const Bytes& copy, const std::string& path) {
-  std::size_t done = 0;
-  while (done < copy.size()) {
-    const ssize_t written =
-        pwrite(fd, copy.data() + done, copy.size() - done, static_cast<off_t>(offset + done));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return FromErrno(errno, "write " + path);
-    done += static_cast<std::size_t>(written);
-  }
-  if (fsync(fd) != 0) return FromErrno(errno, "fsync " + path);
+  if (Status written = WriteAll(fd, offset, copy); !written.ok()) return Wrap(written, path);
+  if (Status synced = Sync(fd); !synced.ok()) return Wrap(synced, path);
   return {};
 }
 
 // The copy as it will be: binary header, JSON, zeros up to its size.
-Bytes MakeCopy(Bytes binary, std::uint64_t sequence, std::string_view json, std::uint64_t size) {
+Result<Bytes> MakeCopy(Bytes binary, std::uint64_t sequence, std::string_view json,
+                       std::uint64_t size) {
   PutNumber(sequence, binary, kSequence);
   std::fill_n(binary.begin() + kChecksum, kChecksumSize, std::uint8_t{0});
   Bytes copy = std::move(binary);
   copy.insert(copy.end(), json.begin(), json.end());
   copy.resize(size);
-  EVP_Digest(copy.data(), copy.size(), copy.data() + kChecksum, nullptr, EVP_sha256(), nullptr);
+  ASSIGN_OR_RETURN(const Bytes checksum, Sha256Of(copy));
+  std::ranges::copy(checksum, copy.begin() + kChecksum);
   return copy;
 }
 
@@ -95,8 +89,10 @@ Status ReplaceMetadata(const std::string& path, std::string_view json) {
   }
   const std::uint64_t sequence =
       std::max(GetNumber(first, kSequence), GetNumber(second, kSequence)) + 1;
-  RETURN_IF_ERROR(WriteCopy(fd.get(), 0, MakeCopy(std::move(first), sequence, json, size), path));
-  return WriteCopy(fd.get(), size, MakeCopy(std::move(second), sequence, json, size), path);
+  ASSIGN_OR_RETURN(first, MakeCopy(std::move(first), sequence, json, size));
+  ASSIGN_OR_RETURN(second, MakeCopy(std::move(second), sequence, json, size));
+  RETURN_IF_ERROR(WriteCopy(fd.get(), 0, first, path));
+  return WriteCopy(fd.get(), size, second, path);
 }
 
 }  // namespace seaworthy::volumes
