@@ -7,13 +7,15 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
+#include <sys/random.h>
 
 #include <array>
+#include <cerrno>
 #include <limits>
 #include <utility>
 
+#include "seaworthy/directory.h"
 #include "seaworthy/handle.h"
 #include "seaworthy/status_macros.h"
 
@@ -118,20 +120,26 @@ Result<SecretBytes> HkdfSha256(ByteView secret, ByteView info) {
   return key;
 }
 
+Status FillRandom(std::span<std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return FromErrno(errno, "getrandom");
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
+
 Result<SecretBytes> RandomSecret(std::size_t size) {
   SecretBytes secret(size);
-  if (RAND_priv_bytes(secret.data(), static_cast<int>(size)) != 1) {
-    return OpensslFailed("RAND_priv_bytes");
-  }
+  RETURN_IF_ERROR(FillRandom(secret.mutable_view()));
   return secret;
 }
 
 Result<GcmBox> SealAes256Gcm(ByteView key, ByteView associated, ByteView plain) {
   GcmBox box{
       .nonce = Bytes(kGcmNonceSize), .ciphertext = Bytes(plain.size()), .tag = Bytes(kGcmTagSize)};
-  if (RAND_bytes(box.nonce.data(), static_cast<int>(box.nonce.size())) != 1) {
-    return OpensslFailed("RAND_bytes");
-  }
+  RETURN_IF_ERROR(FillRandom(box.nonce));
   const CipherContext context(EVP_CIPHER_CTX_new());
   int rest = 0;
   std::array<std::uint8_t, EVP_MAX_BLOCK_LENGTH> none{};

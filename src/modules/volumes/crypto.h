@@ -37,6 +37,8 @@ Result<Bytes> HmacSha256(ByteView key, ByteView data);
 // A key of 32 bytes; no salt: the secrets it is made of are random.
 Result<SecretBytes> HkdfSha256(ByteView secret, ByteView info);
 
+// From the kernel's generator.
+Status FillRandom(std::span<std::uint8_t> bytes);
 Result<SecretBytes> RandomSecret(std::size_t size);
 
 struct GcmBox {

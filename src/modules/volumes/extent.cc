@@ -1,6 +1,5 @@
 #include "modules/volumes/extent.h"
 
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <string>
 #include <system_error>
 
+#include "modules/volumes/crypto.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
 
@@ -84,11 +84,7 @@ Status Overwrite(int fd, const Extent& extent) {
   Bytes piece(std::min<std::uint64_t>(kPiece, extent.size));
   for (std::uint64_t done = 0; done < extent.size; done += piece.size()) {
     piece.resize(std::min<std::uint64_t>(piece.size(), extent.size - done));
-    for (std::size_t filled = 0; filled < piece.size();) {
-      const ssize_t got = getrandom(piece.data() + filled, piece.size() - filled, 0);
-      if (got < 0 && errno != EINTR) return FromErrno(errno, "getrandom");
-      filled += static_cast<std::size_t>(std::max<ssize_t>(got, 0));
-    }
+    RETURN_IF_ERROR(FillRandom(piece));
     RETURN_IF_ERROR(WriteAll(fd, extent.offset + done, piece));
   }
   return {};

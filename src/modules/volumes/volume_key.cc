@@ -4,13 +4,11 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
-#include <sys/random.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 
-#include "seaworthy/directory.h"
+#include "modules/volumes/crypto.h"
 #include "seaworthy/handle.h"
 #include "seaworthy/status_macros.h"
 
@@ -18,16 +16,6 @@ namespace seaworthy::volumes {
 namespace {
 
 constexpr std::size_t kLeastTpmRandomness = 32;
-
-Status FillFromKernel(std::span<std::uint8_t> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return FromErrno(errno, "getrandom");
-    bytes = bytes.subspan(static_cast<std::size_t>(got));
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -60,8 +48,7 @@ Result<SecretBytes> MixRandomness(ByteView kernel, ByteView tpm) {
 }
 
 Result<SecretBytes> MakeVolumeKey(ByteView tpm_randomness) {
-  SecretBytes kernel(kVolumeKeyBytes);
-  RETURN_IF_ERROR(FillFromKernel(kernel.mutable_view()));
+  ASSIGN_OR_RETURN(const SecretBytes kernel, RandomSecret(kVolumeKeyBytes));
   return MixRandomness(kernel.view(), tpm_randomness);
 }
 
