@@ -42,7 +42,7 @@ LIBRARIES = [
     ("openssl", r"openssl/.*",
      [r"src/(tpm|tls|verify|app|ctl)/.*", r"include/seaworthy/tls/.*",
       r"src/modules/integrity/file_attributes\.cc",
-      r"src/modules/volumes/(crypto|envelope|metadata_write|volume_key)\.cc"], None),
+      r"src/modules/volumes/(crypto|envelope)\.cc"], None),
     ("libcryptsetup", r"libcryptsetup\.h", [r"src/modules/volumes/crypt_device\.h"], 1),
     ("libblkid", r"blkid/.*", [r"src/modules/volumes/signatures\.cc"], 1),
     ("absl", r"absl/.*", [r"include/seaworthy/status\.h", r"src/base/status\.cc"], None),

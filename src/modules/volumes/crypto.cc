@@ -99,7 +99,7 @@ Result<Bytes> HmacSha256(ByteView key, ByteView data) {
   return mac;
 }
 
-Result<SecretBytes> HkdfSha256(ByteView secret, ByteView info) {
+Result<SecretBytes> Hkdf(HkdfHash hash, ByteView secret, ByteView info) {
   const CPtr<EVP_KDF, EVP_KDF_free> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
   const CPtr<EVP_KDF_CTX, EVP_KDF_CTX_free> context(kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr);
   if (!context) return OpensslFailed("EVP_KDF_fetch");
@@ -108,12 +108,13 @@ Result<SecretBytes> HkdfSha256(ByteView secret, ByteView info) {
     return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()),
                                              bytes.size());
   };
-  std::string hash = "SHA256";
+  const bool sha512 = hash == HkdfHash::kSha512;
+  std::string name = sha512 ? "SHA512" : "SHA256";
   const std::array<OSSL_PARAM, 4> parameters = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash.data(), 0),
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name.data(), 0),
       octets(OSSL_KDF_PARAM_KEY, secret), octets(OSSL_KDF_PARAM_INFO, info),
       OSSL_PARAM_construct_end()};
-  SecretBytes key(kAes256Size);
+  SecretBytes key(sha512 ? kSha512Size : kSha256Size);
   if (EVP_KDF_derive(context.get(), key.data(), key.size(), parameters.data()) != 1) {
     return OpensslFailed("HKDF");
   }

@@ -10,6 +10,7 @@
 namespace seaworthy::volumes {
 
 inline constexpr std::size_t kSha256Size = 32;
+inline constexpr std::size_t kSha512Size = 64;
 inline constexpr std::size_t kAes256Size = 32;
 inline constexpr std::size_t kGcmNonceSize = 12;
 inline constexpr std::size_t kGcmTagSize = 16;
@@ -34,8 +35,9 @@ Result<Bytes> Sha256Of(ByteView data);
 
 Result<Bytes> HmacSha256(ByteView key, ByteView data);
 
-// A key of 32 bytes; no salt: the secrets it is made of are random.
-Result<SecretBytes> HkdfSha256(ByteView secret, ByteView info);
+// A key as long as the hash: 32 or 64 bytes. No salt: the secrets it is made of are random.
+enum class HkdfHash { kSha256, kSha512 };
+Result<SecretBytes> Hkdf(HkdfHash hash, ByteView secret, ByteView info);
 
 // From the kernel's generator.
 Status FillRandom(std::span<std::uint8_t> bytes);
