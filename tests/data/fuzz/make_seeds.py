@@ -366,6 +366,16 @@ def main():
     write("tpm_tss2_pem", "ecc-policy",
           tss2_pem(bound, struct.pack(">H", 32) + pcr_digest + selection))
 
+    # Answers of TPM2_StartAuthSession, TPM2_Load and, beside an empty password, TPM2_NV_Read.
+    nonce = struct.pack(">H", 32) + bytes(range(32))
+    signed = nonce + b"\x41" + nonce
+    for name, tag, body in (("session", 0x8001, struct.pack(">I", 0x03000000) + nonce),
+                            ("loaded", 0x8002, struct.pack(">II", 0x80000000, 34) + nonce
+                             + bytes(5)),
+                            ("counter", 0x8002, struct.pack(">IH8s", 10, 8, bytes(8)) + bytes(5)
+                             + signed)):
+        write("tpm_response", name, struct.pack(">HII", tag, 10 + len(body), 0) + body)
+
     installation()
     volumes()
     pe_images()
