@@ -90,9 +90,7 @@ std::string VolumeOpening::MakeVolume(const std::string& name, const testing::Sw
 void VolumeOpening::Ours() const {
   const HeaderCopy copy = Must(HeaderCopy::Take(ours_), "taking the header");
   const auto unlocked = Must(volumes::Unlock(*broker_, Soon(), copy, {}), "unlocking");
-  const Luks luks = Must(copy.OpenAlone(), "opening the header");
-  Must(luks.TestPassphrase(unlocked.way.passphrase, static_cast<int>(unlocked.way.keyslot)),
-       "opening the keyslot");
+  Must(volumes::OpenKeyslot(copy, unlocked.way), "opening the keyslot");
 }
 
 void VolumeOpening::SystemdPlugin() const {

@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <limits>
@@ -59,6 +60,10 @@ bool UpdateGcm(const CipherContext& context, ByteView in, std::uint8_t* out) {
          std::cmp_equal(done, in.size());
 }
 
+const char* NameOf(Hash hash) { return hash == Hash::kSha512 ? "SHA512" : "SHA256"; }
+const EVP_MD* Algorithm(Hash hash) { return hash == Hash::kSha512 ? EVP_sha512() : EVP_sha256(); }
+std::size_t SizeOf(Hash hash) { return hash == Hash::kSha512 ? kSha512Size : kSha256Size; }
+
 }  // namespace
 
 struct Sha256::Context {
@@ -99,7 +104,7 @@ Result<Bytes> HmacSha256(ByteView key, ByteView data) {
   return mac;
 }
 
-Result<SecretBytes> Hkdf(HkdfHash hash, ByteView secret, ByteView info) {
+Result<SecretBytes> Hkdf(Hash hash, ByteView secret, ByteView info) {
   const CPtr<EVP_KDF, EVP_KDF_free> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
   const CPtr<EVP_KDF_CTX, EVP_KDF_CTX_free> context(kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr);
   if (!context) return OpensslFailed("EVP_KDF_fetch");
@@ -108,17 +113,78 @@ Result<SecretBytes> Hkdf(HkdfHash hash, ByteView secret, ByteView info) {
     return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()),
                                              bytes.size());
   };
-  const bool sha512 = hash == HkdfHash::kSha512;
-  std::string name = sha512 ? "SHA512" : "SHA256";
+  std::string name = NameOf(hash);
   const std::array<OSSL_PARAM, 4> parameters = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name.data(), 0),
       octets(OSSL_KDF_PARAM_KEY, secret), octets(OSSL_KDF_PARAM_INFO, info),
       OSSL_PARAM_construct_end()};
-  SecretBytes key(sha512 ? kSha512Size : kSha256Size);
+  SecretBytes key(SizeOf(hash));
   if (EVP_KDF_derive(context.get(), key.data(), key.size(), parameters.data()) != 1) {
     return OpensslFailed("HKDF");
   }
   return key;
+}
+
+Result<SecretBytes> Pbkdf2(Hash hash, ByteView passphrase, ByteView salt, std::uint32_t iterations,
+                           std::size_t size) {
+  constexpr auto kMost = static_cast<std::uint32_t>(std::numeric_limits<int>::max());
+  SecretBytes key(size);
+  const std::string_view text = AsText(passphrase);
+  if (iterations > kMost ||
+      PKCS5_PBKDF2_HMAC(text.data(), static_cast<int>(text.size()), salt.data(),
+                        static_cast<int>(salt.size()), static_cast<int>(iterations),
+                        Algorithm(hash), static_cast<int>(size), key.data()) != 1) {
+    return OpensslFailed("PBKDF2");
+  }
+  return key;
+}
+
+Status DecryptSectors(ByteView key, std::span<std::uint8_t> sectors) {
+  constexpr std::size_t kSector = 512;
+  const EVP_CIPHER* const cipher = key.size() == 64 ? EVP_aes_256_xts() : EVP_aes_128_xts();
+  const CipherContext context(EVP_CIPHER_CTX_new());
+  bool good = context && (key.size() == 32 || key.size() == 64) && sectors.size() % kSector == 0 &&
+              EVP_DecryptInit_ex2(context.get(), cipher, key.data(), nullptr, nullptr) == 1;
+  std::array<std::uint8_t, 16> number{};  // little-endian
+  for (std::uint64_t sector = 0; good && sector < sectors.size() / kSector; ++sector) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      number[i] = static_cast<std::uint8_t>(sector >> (8 * i) & 0xff);
+    }
+    std::uint8_t* const at = sectors.data() + sector * kSector;
+    int done = 0;
+    good = EVP_DecryptInit_ex2(context.get(), nullptr, nullptr, number.data(), nullptr) == 1 &&
+           EVP_DecryptUpdate(context.get(), at, &done, at, kSector) == 1 && done == kSector;
+  }
+  if (!good) return OpensslFailed("AES-XTS");
+  return {};
+}
+
+Result<SecretBytes> MergeStripes(Hash hash, ByteView stripes, std::size_t size) {
+  // Looked up once, and not for each stripe.
+  const CPtr<EVP_MD, EVP_MD_free> md(EVP_MD_fetch(nullptr, NameOf(hash), nullptr));
+  const CPtr<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+  bool good = md && context && size != 0 && stripes.size() % size == 0 && !stripes.empty() &&
+              EVP_DigestInit_ex2(context.get(), md.get(), nullptr) == 1;
+  SecretBytes merged(size);
+  SecretBytes digest(SizeOf(hash));
+  const auto add = [&](ByteView stripe) {
+    for (std::size_t i = 0; i < size; ++i) merged.data()[i] ^= stripe[i];
+  };
+  for (; good && stripes.size() > size; stripes = stripes.subspan(size)) {
+    add(stripes.first(size));
+    for (std::size_t at = 0, block = 0; good && at < size; at += digest.size(), ++block) {
+      const std::array<std::uint8_t, 4> number = {0, 0, 0, static_cast<std::uint8_t>(block)};
+      const auto part = merged.mutable_view().subspan(at, std::min(size - at, digest.size()));
+      good = EVP_DigestInit_ex2(context.get(), nullptr, nullptr) == 1 &&
+             EVP_DigestUpdate(context.get(), number.data(), number.size()) == 1 &&
+             EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1 &&
+             EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
+      std::copy_n(digest.data(), part.size(), part.begin());
+    }
+  }
+  if (!good) return OpensslFailed("AFmerge");
+  add(stripes);
+  return merged;
 }
 
 Status FillRandom(std::span<std::uint8_t> bytes) {

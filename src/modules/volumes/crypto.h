@@ -35,9 +35,21 @@ Result<Bytes> Sha256Of(ByteView data);
 
 Result<Bytes> HmacSha256(ByteView key, ByteView data);
 
+enum class Hash { kSha256, kSha512 };
+
 // A key as long as the hash: 32 or 64 bytes. No salt: the secrets it is made of are random.
-enum class HkdfHash { kSha256, kSha512 };
-Result<SecretBytes> Hkdf(HkdfHash hash, ByteView secret, ByteView info);
+Result<SecretBytes> Hkdf(Hash hash, ByteView secret, ByteView info);
+
+Result<SecretBytes> Pbkdf2(Hash hash, ByteView passphrase, ByteView salt, std::uint32_t iterations,
+                           std::size_t size);
+
+// aes-xts-plain64 in place, of whole sectors of 512 bytes from number 0 on, by a key of 32 or 64
+// bytes.
+Status DecryptSectors(ByteView key, std::span<std::uint8_t> sectors);
+
+// What LUKS spread over as many stripes as there are, each of `size` bytes (AFmerge, LUKS1 On-Disk
+// Format Specification 1.2.3, 2.4).
+Result<SecretBytes> MergeStripes(Hash hash, ByteView stripes, std::size_t size);
 
 // From the kernel's generator.
 Status FillRandom(std::span<std::uint8_t> bytes);

@@ -66,7 +66,7 @@ Result<SecretBytes> WrappingKey(const std::string& uuid, const WayIn& way_in) {
   AppendText(kWrapInfo, info);
   AppendText(uuid, info);
   AppendNumber(way_in.keyslot, info);
-  return Hkdf(HkdfHash::kSha256, way_in.secret, info);
+  return Hkdf(Hash::kSha256, way_in.secret, info);
 }
 
 Result<Bytes> WrapKey(const SecretBytes& guard_key, const std::string& uuid, const WayIn& way_in) {

@@ -198,6 +198,22 @@ Result<std::optional<GuardCounter>> CounterOf(tpm::SaltedSession& session, std::
   return GuardCounter{nv_index, value};
 }
 
+// Which keyslot a recovery key opens, and of which token. Those of recovery keys are tried first,
+// as each costs the same whether it opens or not.
+Status FindKeyslot(const HeaderCopy& header, OpenWayIn& way) {
+  for (const auto& [number, token] : header.header().metadata.tokens) {
+    if (token.type != kSystemdRecovery || token.keyslots.size() != 1) continue;
+    way.keyslot = token.keyslots.front();
+    way.token = number;
+    if (OpenKeyslot(header, way).ok()) return {};
+  }
+  ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
+  ASSIGN_OR_RETURN(const int keyslot, luks.FindKeyslot(way.passphrase));
+  way.keyslot = static_cast<std::uint32_t>(keyslot);
+  way.token = 0;
+  return {};
+}
+
 Found Guarded(Found record, const HeaderCopy& copy, const OpenWayIn& way,
               const std::optional<GuardCounter>& counter) {
   if (!record.ok() || !record->has_value()) return record;
@@ -258,16 +274,8 @@ Result<Unlocked> UnlockByRecoveryKey(tpm::Broker& broker, Deadline deadline,
                                      const HeaderCopy& header, const SecretBytes& typed,
                                      const UnlockOptions& options) {
   Unlocked unlocked;
-  const Luks2Metadata& metadata = header.header().metadata;
   ASSIGN_OR_RETURN(unlocked.way.passphrase, ParseRecoveryKey(typed));
-  ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
-  ASSIGN_OR_RETURN(const int keyslot, luks.FindKeyslot(unlocked.way.passphrase));
-  unlocked.way.keyslot = static_cast<std::uint32_t>(keyslot);
-  for (const auto& [number, token] : metadata.tokens) {
-    if (token.type == kSystemdRecovery && token.keyslots == std::vector{unlocked.way.keyslot}) {
-      unlocked.way.token = number;
-    }
-  }
+  RETURN_IF_ERROR(FindKeyslot(header, unlocked.way));
   Found record = FindRecord(header, options.unguarded);
   const auto counter = broker.Run(deadline, [&](tpm::Context& context) {
     tpm::SaltedSession session(context);

@@ -24,7 +24,7 @@ Result<SecretBytes> MixRandomness(ByteView kernel, ByteView tpm) {
   SecretBytes input(kernel.size() + tpm.size());
   std::ranges::copy(kernel, input.data());
   std::ranges::copy(tpm, input.data() + kernel.size());
-  return Hkdf(HkdfHash::kSha512, input.view(), AsBytes("seaworthy volume key"));
+  return Hkdf(Hash::kSha512, input.view(), AsBytes("seaworthy volume key"));
 }
 
 Result<SecretBytes> MakeVolumeKey(ByteView tpm_randomness) {

@@ -24,7 +24,7 @@ Result<SecretBytes> MakeSecret(tpm::Context& context) {
   SecretBytes both(2 * kSecretBytes);
   std::ranges::copy(of_tpm.view(), both.mutable_view().begin());
   std::ranges::copy(of_kernel.view(), both.mutable_view().subspan(kSecretBytes).begin());
-  return Hkdf(HkdfHash::kSha256, both.view(), AsBytes("seaworthy volume secret"));
+  return Hkdf(Hash::kSha256, both.view(), AsBytes("seaworthy volume secret"));
 }
 
 struct Sealed {

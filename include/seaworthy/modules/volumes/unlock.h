@@ -33,6 +33,11 @@ struct Unlocked {
   std::vector<TokenTried> tried;     // the one that opens it last
 };
 
+// The volume key, once and whole: the keyslot opened, and what came of it compared with the digest.
+// libcryptsetup is asked for keyslots alone that are not of PBKDF2; it takes twice as long. Its
+// header and the way in are as Unlock found them good. PERMISSION_DENIED (PASSPHRASE_WRONG).
+Result<SecretBytes> OpenKeyslot(const HeaderCopy& header, const OpenWayIn& way);
+
 // The counter of the TPM that a record belongs to.
 Result<GuardCounter> ReadGuardCounter(tpm::Context& context, std::uint32_t nv_index);
 

@@ -29,6 +29,45 @@ TEST_F(UnlockTest, OpensInTheStateItIsSealedToAndInNoOther) {
   EXPECT_THAT(Opens(by_key->way), IsOk());
 }
 
+// PBKDF2 with two hashes and keys of two sizes here, Argon2id by libcryptsetup; which is the judge.
+TEST_F(UnlockTest, AKeyslotIsOpenedAsLibcryptsetupDoes) {
+  const auto made = MakeVolume(AddWays({{.policy = PcrsAsTheyAre()}}));
+  ASSERT_THAT(ReplaceFile(root_ / "key", testing::KeyOf(1).view(), 0600), IsOk());
+  ASSERT_TRUE(Shell(
+      "printf %s \"a passphrase\" > pass; P=\"--pbkdf pbkdf2 --pbkdf-force-iterations 1000\"; "
+      "cryptsetup luksAddKey -q $P --hash sha256 --volume-key-file key volume pass; "
+      "cryptsetup luksAddKey -q --pbkdf argon2id --pbkdf-force-iterations 4 "
+      "  --pbkdf-memory 32 --pbkdf-parallel 1 --volume-key-file key volume pass; "
+      "truncate -s 20M small; cryptsetup luksFormat -q $P --type luks2 --cipher "
+      "  aes-xts-plain64 --key-size 256 --hash sha256 small pass"))
+      << FileText("shell.log");
+  const auto opened = [](const std::string& path, std::uint32_t keyslot, std::string_view secret) {
+    const auto copy = HeaderCopy::Take(path);
+    EXPECT_THAT(copy, IsOk());
+    return OpenKeyslot(*copy, {keyslot, 0, Secret(secret)});
+  };
+  const std::string_view sealed = AsText(made[0].passphrase.view());
+  const std::string key = Hex(testing::KeyOf(1).view());
+  EXPECT_EQ(Hex(opened(path_, made[0].keyslot, sealed)->view()), key);
+  EXPECT_EQ(Hex(opened(path_, 1, "a passphrase")->view()), key);
+  EXPECT_EQ(Hex(opened(path_, 2, "a passphrase")->view()), key);
+  const auto small = opened(root_ / "small", 0, "a passphrase");
+  ASSERT_THAT(small, IsOk());
+  EXPECT_EQ(Hex(small->view()),
+            Hex(Luks::Open(root_ / "small")->VolumeKey(Secret("a passphrase"), 0)->view()));
+
+  const auto refused = Fails(Code::kPermissionDenied, "PASSPHRASE_WRONG");
+  for (const std::uint32_t keyslot : {0U, 1U, 2U}) {
+    EXPECT_THAT(opened(path_, keyslot, "another"), refused) << keyslot;
+  }
+  Bytes content = Content();
+  const auto area = HeaderCopy::Take(path_)->header().metadata.keyslots.at(0).area;
+  content[area.offset + 200'000] ^= 1;
+  SetContent(content);
+  EXPECT_THAT(opened(path_, 0, sealed), refused);
+  EXPECT_FALSE(opened(path_, 7, sealed).ok());
+}
+
 TEST_F(UnlockTest, ARecoveryKeyOpensAsAPersonTypesIt) {
   const auto made = MakeVolume(AddWays({{.policy = PcrsAsTheyAre()}}, true));
   std::string typed(AsText(made[1].passphrase.view()));
