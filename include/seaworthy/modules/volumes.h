@@ -12,6 +12,7 @@
 #include "seaworthy/module.h"
 #include "seaworthy/modules/volumes/activation.h"
 #include "seaworthy/modules/volumes/header_accept.h"
+#include "seaworthy/modules/volumes/reencryption.h"
 #include "seaworthy/modules/volumes/unlock.h"
 #include "seaworthy/modules/volumes/update.h"
 #include "seaworthy/tpm/broker.h"
@@ -159,6 +160,13 @@ class Volumes final : public Module {
                                      const VolumeSecret& secret);
   Result<Volume> Remove(Deadline deadline, const std::string& name, const VolumeSecret& secret,
                         std::uint32_t keyslot);
+  // Called with the new recovery key before anything is changed by it; an error ends it.
+  using Show = std::function<Status(const SecretBytes& recovery_key)>;
+  Result<Volume> RekeyAll(Deadline deadline, const std::string& name, const VolumeSecret& secret,
+                          const Show& show);
+  // Begins, or goes on where it was interrupted; takes as long as it takes.
+  Status Reencrypt(Deadline deadline, const std::string& name, const VolumeSecret& secret,
+                   const Show& show, const ReencryptionProgress& progress);
   Result<Volume> Rotate(Deadline deadline, const std::string& name, const VolumeSecret& secret);
   struct RefreshOptions {
     bool keep_old = false;

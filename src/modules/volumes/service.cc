@@ -155,6 +155,40 @@ class Service final : public v1::VolumeService::Service {
     });
   }
 
+  grpc::Status RekeyVolume(grpc::ServerContext* context, const v1::RekeyVolumeRequest* request,
+                           v1::RekeyVolumeResponse* response) override {
+    return Serve(context, "RekeyVolume", request->name(), [&](const Call& call) -> Status {
+      const VolumeSecret secret = TakeSecret(request->secret());
+      const auto show = [&](const SecretBytes& key) {
+        return TellRecoveryKey(key, request->recovery_certificates_pem(), *response);
+      };
+      return Tell(volumes_.RekeyAll(call.deadline, request->name(), secret, show),
+                  *response->mutable_volume());
+    });
+  }
+
+  grpc::Status ReencryptVolume(grpc::ServerContext* context,
+                               const v1::ReencryptVolumeRequest* request,
+                               grpc::ServerWriter<v1::ReencryptionProgress>* writer) override {
+    return Serve(context, "ReencryptVolume", request->name(), [&](const Call& call) -> Status {
+      const VolumeSecret secret = TakeSecret(request->secret());
+      // A client that the recovery key does not reach must not lose the volume by it.
+      const auto show = [&](const SecretBytes& key) -> Status {
+        v1::ReencryptionProgress first;
+        RETURN_IF_ERROR(TellRecoveryKey(key, request->recovery_certificates_pem(), first));
+        return writer->Write(first) ? Status()
+                                    : Fail(Code::kCancelled, "CLIENT_GONE", "the client has gone");
+      };
+      const auto progress = [&](std::uint64_t done, std::uint64_t bytes) {
+        v1::ReencryptionProgress message;
+        message.set_done_bytes(done);
+        message.set_bytes(bytes);
+        return !context->IsCancelled() && writer->Write(message);
+      };
+      return volumes_.Reencrypt(call.deadline, request->name(), secret, show, progress);
+    });
+  }
+
   grpc::Status RefreshVolume(grpc::ServerContext* context, const v1::RefreshVolumeRequest* request,
                              v1::RefreshVolumeResponse* response) override {
     return Serve(context, "RefreshVolume", request->name(), [&](const Call& call) -> Status {

@@ -7,19 +7,20 @@
 namespace seaworthy::volumes {
 namespace {
 
-Result<Accepted> AcceptBy(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                          const VolumeSecret& secret, const UnlockOptions& options) {
-  switch (secret.kind) {
-    case VolumeSecret::Kind::kRecoveryKey:
-      return AcceptByRecoveryKey(broker, deadline, copy, secret.secret, options);
-    case VolumeSecret::Kind::kPassphrase:
-      return AcceptByPassphrase(broker, deadline, copy, secret.secret, options);
-    case VolumeSecret::Kind::kTpm:
-      break;
-  }
+// A header is believed on somebody's word.
+Status CheckWord(const VolumeSecret& secret) {
+  if (secret.kind != VolumeSecret::Kind::kTpm) return {};
   return Fail(Code::kInvalidArgument, "SECRET_MISSING",
               "secret: a header is believed on the word of who has the recovery key or a "
               "passphrase");
+}
+
+Result<Accepted> AcceptBy(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
+                          const VolumeSecret& secret, const UnlockOptions& options) {
+  RETURN_IF_ERROR(CheckWord(secret));
+  return secret.kind == VolumeSecret::Kind::kRecoveryKey
+             ? AcceptByRecoveryKey(broker, deadline, copy, secret.secret, options)
+             : AcceptByPassphrase(broker, deadline, copy, secret.secret, options);
 }
 
 }  // namespace
@@ -59,6 +60,8 @@ Result<AcceptedHeader> Volumes::Restore(Deadline deadline, const std::string& na
                                         const VolumeSecret& secret, ByteView image,
                                         bool over_other_volume) {
   ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  // What cannot be accepted afterwards is not restored.
+  RETURN_IF_ERROR(CheckWord(secret));
   RETURN_IF_ERROR(CheckClosed(held.entry));
   RETURN_IF_ERROR(RestoreHeader(held.entry.device, image, over_other_volume));
   state_->Tell("restored", name, "");

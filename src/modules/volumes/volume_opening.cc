@@ -6,6 +6,7 @@
 #include "seaworthy/modules/volumes/mapping.h"
 #include "seaworthy/modules/volumes/ways.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/tpm/seal.h"
 
 namespace seaworthy::volumes {
 namespace {
@@ -70,9 +71,13 @@ Status Volumes::State::RecordBoot(Deadline deadline, const std::string& name) co
   return WriteBootState(registry->folder(), name + kBootStateFile, now);
 }
 
-std::vector<verify::PcrValue> Volumes::State::PresentPcrs(Deadline deadline) const {
+Platform Volumes::State::Present(Deadline deadline) const {
   const Result<BootState> now = ReadBootState(broker_, deadline, "");
-  return now.ok() ? now->pcrs : std::vector<verify::PcrValue>();
+  const Result<Bytes> srk_name = broker_.Run(deadline, [](tpm::Context& context) -> Result<Bytes> {
+    ASSIGN_OR_RETURN(const Bytes srk, tpm::SerializeSrk(context));
+    return tpm::ReadSrkName(srk);
+  });
+  return {now.ok() ? now->pcrs : std::vector<verify::PcrValue>(), srk_name.value_or(Bytes())};
 }
 
 std::vector<std::string> Volumes::State::Differences(Deadline deadline, const std::string& name,
@@ -100,10 +105,7 @@ Result<TestedVolume> Volumes::Test(Deadline deadline, const std::string& name,
     if (unlocked.ok()) {
       test.keyslot = unlocked->way.keyslot;
       test.header_checked = unlocked->guard.has_value();
-      ASSIGN_OR_RETURN(const Luks luks, copy->OpenAlone());
-      test.status =
-          luks.TestPassphrase(unlocked->way.passphrase, static_cast<int>(unlocked->way.keyslot))
-              .status();
+      test.status = OpenKeyslot(*copy, unlocked->way).status();
     }
     test.differences = state_->Differences(deadline, name, copy->header().metadata);
   }
@@ -138,10 +140,7 @@ Status Volumes::State::Map(Deadline deadline, const VolumeEntry& entry,
     return Fail(unlocked.status().code(), Reason(unlocked.status()),
                 Message(unlocked.status()) + why);
   }
-  ASSIGN_OR_RETURN(const Luks luks, copy.OpenAlone());
-  ASSIGN_OR_RETURN(
-      const SecretBytes volume_key,
-      luks.VolumeKey(unlocked->way.passphrase, static_cast<int>(unlocked->way.keyslot)));
+  ASSIGN_OR_RETURN(const SecretBytes volume_key, OpenKeyslot(copy, unlocked->way));
   return Mapper(options_.mapper_socket).Open(deadline, copy, entry.name, volume_key, entry.mapping);
 }
 

@@ -43,9 +43,8 @@ void FillState(const HeaderCopy& copy, Volume& volume) {
 
 }  // namespace
 
-std::vector<WayInShown> WaysInOf(const Luks2Metadata& metadata,
-                                 const std::vector<verify::PcrValue>& pcrs) {
-  const std::vector<TpmWay> tpm_ways = DescribeTpmWays(metadata, pcrs);
+std::vector<WayInShown> WaysInOf(const Luks2Metadata& metadata, const Platform& platform) {
+  const std::vector<TpmWay> tpm_ways = DescribeTpmWays(metadata, platform.pcrs);
   std::vector<WayInShown> ways;
   for (const auto& [number, keyslot] : metadata.keyslots) {
     if (keyslot.type != "luks2") continue;
@@ -60,12 +59,16 @@ std::vector<WayInShown> WaysInOf(const Luks2Metadata& metadata,
     }
     if (way.kind != WayInKind::kByTpm) continue;
     const auto found = std::ranges::find(tpm_ways, *way.token, &TpmWay::token);
-    if (found != tpm_ways.end()) FillPolicy(metadata.tokens.at(*way.token), *found, way);
+    if (found == tpm_ways.end()) continue;
+    FillPolicy(metadata.tokens.at(*way.token), *found, way);
+    const bool foreign = !found->srk_name.empty() && !platform.srk_name.empty() &&
+                         found->srk_name != platform.srk_name;
+    if (foreign) way.fits = false;
   }
   return ways;
 }
 
-Volume ViewOf(const VolumeEntry& entry, const std::vector<verify::PcrValue>& pcrs) {
+Volume ViewOf(const VolumeEntry& entry, const Platform& platform) {
   Volume volume;
   volume.entry = entry;
   const Result<HeaderCopy> copy = HeaderCopy::Take(entry.device, Reencryption::kExpected);
@@ -80,7 +83,7 @@ Volume ViewOf(const VolumeEntry& entry, const std::vector<verify::PcrValue>& pcr
     return volume;
   }
   volume.label = header.label;
-  volume.ways_in = WaysInOf(header.metadata, pcrs);
+  volume.ways_in = WaysInOf(header.metadata, platform);
   const auto guard = FindGuard(header.metadata);
   if (guard.ok()) volume.generation = guard->generation;
   FillState(*copy, volume);

@@ -46,12 +46,12 @@ Change Replace(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn>
 // Those of a state of the platform that is gone. One that merely does not fit may be for an update
 // to come; where nothing was recorded that cannot be told apart.
 WaysShown StaleWays(const Luks2Metadata& metadata, const std::optional<BootState>& recorded,
-                    const BootState& now) {
-  WaysShown ways = WaysInOf(metadata, now.pcrs);
+                    const Platform& now) {
+  WaysShown ways = WaysInOf(metadata, now);
   std::erase_if(
       ways, [](const WayInShown& way) { return !IsSealedToPcrs(way) || way.fits.value_or(true); });
   if (!recorded.has_value()) return ways;
-  const WaysShown then = WaysInOf(metadata, recorded->pcrs);
+  const WaysShown then = WaysInOf(metadata, {recorded->pcrs, now.srk_name});
   std::erase_if(ways, [&](const WayInShown& way) {
     return std::ranges::none_of(
         then, [&](const WayInShown& other) { return other.keyslot == way.keyslot && Fits(other); });
@@ -130,11 +130,9 @@ Result<Volume> Volumes::Remove(Deadline deadline, const std::string& name,
   return state_->Look(deadline, held.entry);
 }
 
-Result<Volume> Volumes::Rotate(Deadline deadline, const std::string& name,
-                               const VolumeSecret& secret) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
-  ASSIGN_OR_RETURN(HeaderCopy copy, State::Take(held.entry));
-  WaysShown old = WaysInOf(copy.header().metadata, state_->PresentPcrs(deadline));
+Result<WaysAnew> Volumes::State::Anew(Deadline deadline, const Luks2Metadata& metadata,
+                                      const VolumeSecret& secret) const {
+  WaysShown old = WaysInOf(metadata, Present(deadline));
   const bool has_pin = secret.kind == VolumeSecret::Kind::kTpm && !secret.secret.empty();
   std::erase_if(old, [&](const WayInShown& way) {
     return way.kind != WayInKind::kByTpm || !Fits(way) || (way.policy.pin && !has_pin);
@@ -144,14 +142,23 @@ Result<Volume> Volumes::Rotate(Deadline deadline, const std::string& name,
                 "no way in by the TPM fits the PCRs as they are" +
                     std::string(has_pin ? "" : " and needs no PIN"));
   }
-  std::vector<NewTpmWayIn> wanted;
-  for (const WayInShown& way : old) wanted.push_back(LikeThis(way, secret.secret));
-  ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways, state_->Prepare(deadline, wanted));
+  WaysAnew anew;
+  anew.keyslots = KeyslotsOf(old);
+  for (const WayInShown& way : old) anew.wanted.push_back(LikeThis(way, secret.secret));
+  return anew;
+}
+
+Result<Volume> Volumes::Rotate(Deadline deadline, const std::string& name,
+                               const VolumeSecret& secret) {
+  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeaderCopy copy, State::Take(held.entry));
+  ASSIGN_OR_RETURN(const WaysAnew anew, state_->Anew(deadline, copy.header().metadata, secret));
+  ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways, state_->Prepare(deadline, anew.wanted));
   ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockBy(deadline, copy, name, secret));
   RETURN_IF_ERROR(ChangeHeader(state_->broker(), deadline, copy, unlocked,
-                               Replace(state_->broker(), deadline, ways, KeyslotsOf(old)))
+                               Replace(state_->broker(), deadline, ways, anew.keyslots))
                       .status());
-  state_->Tell("rotated", name, std::to_string(old.size()) + " ways in");
+  state_->Tell("rotated", name, std::to_string(ways.size()) + " ways in");
   return state_->Look(deadline, held.entry);
 }
 
@@ -163,11 +170,12 @@ Result<Refresh> Volumes::RefreshPolicy(Deadline deadline, const std::string& nam
   ASSIGN_OR_RETURN(const BootState now,
                    ReadBootState(state_->broker(), deadline, state_->options().boot_log));
   const std::optional<BootState> recorded = state_->RecordedBoot(name);
-  const WaysShown stale = StaleWays(metadata, recorded, now);
+  const Platform platform = state_->Present(deadline);
+  const WaysShown stale = StaleWays(metadata, recorded, platform);
   Refresh refresh;
   refresh.differences = state_->Differences(deadline, name, metadata);
   const std::vector<NewTpmWayIn> wanted =
-      Successors(stale, WaysInOf(metadata, now.pcrs), options.pin);
+      Successors(stale, WaysInOf(metadata, platform), options.pin);
   std::uint32_t mask = 0;
   for (const NewTpmWayIn& way : wanted) mask |= way.policy.pcrs.mask;
   const bool explained =

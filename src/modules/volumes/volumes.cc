@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "modules/volumes/pcr_indices.h"
 #include "modules/volumes/volume_view.h"
 #include "modules/volumes/volumes_state.h"
 #include "seaworthy/log.h"
@@ -48,6 +49,17 @@ std::vector<std::uint32_t> ClevisKeyslots(const Luks2Metadata& metadata) {
   return keyslots;
 }
 
+// For the same PCRs as Clevis' tokens.
+Result<std::vector<NewTpmWayIn>> LikeClevis(const Luks2Metadata& metadata) {
+  std::vector<NewTpmWayIn> ways;
+  for (const auto& [number, token] : metadata.tokens) {
+    if (token.type != kClevis) continue;
+    ASSIGN_OR_RETURN(const ClevisToken parsed, ParseClevisToken(token.json));
+    ways.emplace_back().policy.pcrs = {BankOf(parsed.pcr_bank), Mask(parsed.pcrs)};
+  }
+  return ways;
+}
+
 }  // namespace
 
 Volumes::Volumes(tpm::Broker& broker, Events& events, Options options)
@@ -56,7 +68,7 @@ Volumes::Volumes(tpm::Broker& broker, Events& events, Options options)
 Volumes::~Volumes() { Stop(); }
 
 Volume Volumes::State::Look(Deadline deadline, const VolumeEntry& entry) const {
-  Volume volume = ViewOf(entry, PresentPcrs(deadline));
+  Volume volume = ViewOf(entry, Present(deadline));
   if (volume.problem.ok()) volume.problem = problem(entry.name);
   return volume;
 }
@@ -64,12 +76,12 @@ Volume Volumes::State::Look(Deadline deadline, const VolumeEntry& entry) const {
 Result<std::vector<Volume>> Volumes::List(Deadline deadline) const {
   ASSIGN_OR_RETURN(const Registry* registry, state_->registry());
   ASSIGN_OR_RETURN(const auto listed, registry->List());
-  const auto pcrs = state_->PresentPcrs(deadline);
+  const Platform platform = state_->Present(deadline);
   std::vector<Volume> volumes;
   for (const Registry::Listed& one : listed) {
     Volume& volume = volumes.emplace_back();
     if (one.entry.ok()) {
-      volume = ViewOf(*one.entry, pcrs);
+      volume = ViewOf(*one.entry, platform);
       if (volume.problem.ok()) volume.problem = state_->problem(one.name);
     } else {
       volume.entry.name = one.name;
@@ -126,8 +138,11 @@ Result<EnrolledVolume> Volumes::Enrol(Deadline deadline, const Enrolment& wanted
   ASSIGN_OR_RETURN(Registry * registry, state_->registry());
   ASSIGN_OR_RETURN(const Registry::Claim claim, registry->ClaimVolume(deadline, entry.name));
   RETURN_IF_ERROR(CheckNew(*registry, entry));
-  ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways, state_->Prepare(deadline, wanted.ways_in));
   ASSIGN_OR_RETURN(HeaderCopy copy, HeaderCopy::Take(entry.device));
+  ASSIGN_OR_RETURN(const std::vector<NewTpmWayIn> like_clevis, LikeClevis(copy.header().metadata));
+  const bool moved = wanted.replace_clevis && wanted.ways_in.empty();
+  ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways,
+                   state_->Prepare(deadline, moved ? like_clevis : wanted.ways_in));
   entry.uuid = copy.header().uuid;
   VolumeSecret through{secret.kind, SecretBytes::Copy(secret.secret.view()), secret.unguarded};
   // Nobody has left a record in what others made; one that is there is held to it.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "modules/volumes/registry.h"
+#include "modules/volumes/volume_view.h"
 #include "seaworthy/modules/volumes.h"
 #include "seaworthy/modules/volumes/boot_state.h"
 #include "seaworthy/modules/volumes/header_change.h"
@@ -27,6 +28,12 @@ Status CheckClosed(const VolumeEntry& entry);
 struct HeldVolume {
   Registry::Claim claim;
   VolumeEntry entry;
+};
+
+// Ways in by the TPM that are to be made anew, as they are.
+struct WaysAnew {
+  std::vector<std::uint32_t> keyslots;
+  std::vector<NewTpmWayIn> wanted;
 };
 
 class Volumes::State {
@@ -59,9 +66,8 @@ class Volumes::State {
   Result<PredictedPcrs> Predict(Deadline deadline, const tpm::PcrSelection& pcrs,
                                 const ExpectedBoot& boot) const;
 
-  // Of the SHA-256 bank; none without the TPM: then it is not known what fits, and all else is
-  // shown.
-  std::vector<verify::PcrValue> PresentPcrs(Deadline deadline) const;
+  // Without the TPM nothing is known, and all else is shown.
+  Platform Present(Deadline deadline) const;
   // What was measured at this boot, to tell some day what is not as it was.
   Status RecordBoot(Deadline deadline, const std::string& name) const;
   // Nothing where none was recorded, or it is damaged.
@@ -72,6 +78,11 @@ class Volumes::State {
                                        const Luks2Metadata& metadata) const;
   // Unlocks the volume, which is not open, and has it mapped. Why not, with all that differs.
   Status Map(Deadline deadline, const VolumeEntry& entry, const VolumeSecret& secret) const;
+
+  // Those that fit the PCRs now, and need no PIN but the one in `secret`. FAILED_PRECONDITION
+  // (NOTHING_TO_ROTATE).
+  Result<WaysAnew> Anew(Deadline deadline, const Luks2Metadata& metadata,
+                        const VolumeSecret& secret) const;
 
   Result<AcceptedHeader> AcceptHeld(Deadline deadline, const VolumeEntry& entry,
                                     const VolumeSecret& secret, const SecretBytes& pin) const;

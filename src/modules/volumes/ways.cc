@@ -10,15 +10,6 @@
 namespace seaworthy::volumes {
 namespace {
 
-// One of the names that tokens' readers take. Before 250 systemd wrote none.
-tpm::HashAlgorithm BankOf(const std::string& name) {
-  for (const auto hash :
-       {tpm::HashAlgorithm::kSha1, tpm::HashAlgorithm::kSha384, tpm::HashAlgorithm::kSha512}) {
-    if (tpm::ToString(hash) == name) return hash;
-  }
-  return tpm::HashAlgorithm::kSha256;
-}
-
 tpm::SealParent ParentOf(const SystemdTpm2Token& token) {
   if (!token.srk.empty()) return tpm::SealParent::kStorageRootKey;
   return token.primary_alg == "rsa" ? tpm::SealParent::kLegacyRsa : tpm::SealParent::kLegacyEcc;
