@@ -67,13 +67,32 @@ class Client {
     return Finish(context, reader->Finish());
   }
 
-  // The same without an end: until `take` says no more, the daemon ends the stream, or the time the
-  // user gave is over (no end when they gave none).
+  // Calls one method that takes a stream: of `request`, which `next` then makes the next message
+  // of, until it says no more.
+  template <class Stub, class Request, class Response>
+  Outcome Send(std::unique_ptr<grpc::ClientWriter<Request>> (Stub::*method)(grpc::ClientContext*,
+                                                                            Response*),
+               Request& request, const std::type_identity_t<std::function<bool(Request&)>>& next,
+               Response& response, std::chrono::seconds timeout) {
+    if (Outcome outcome = Connect(); !outcome.ok()) return outcome;
+    grpc::ClientContext context;
+    SetDeadline(context, timeout);
+    Stub stub(channel_);
+    const auto writer = (stub.*method)(&context, &response);
+    // A daemon that has refused takes no more; Finish has its word.
+    while (writer->Write(request) && next(request)) {
+    }
+    static_cast<void>(writer->WritesDone());
+    return Finish(context, writer->Finish());
+  }
+
+  // As Stream, without an end: until `take` says no more, the daemon ends the stream, or the time
+  // the user gave is over (no end when they gave none).
   template <class Stub, class Request, class Message>
   Outcome Watch(std::unique_ptr<grpc::ClientReader<Message>> (Stub::*method)(grpc::ClientContext*,
                                                                              const Request&),
                 const Request& request,
-                const std::type_identity_t<std::function<bool(const Message&)>>& take) {
+                const std::type_identity_t<std::function<bool(Message&)>>& take) {
     if (Outcome outcome = Connect(); !outcome.ok()) return outcome;
     grpc::ClientContext context;
     if (connection_.timeout_seconds) SetDeadline(context, kTimeout);

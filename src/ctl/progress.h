@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "ctl/terminal.h"
 
@@ -18,14 +19,20 @@ class ProgressLine {
 
   // Some times a second at most, whatever the calls.
   void Show(std::uint64_t files, std::uint64_t bytes);
+  // Of a run whose size is known.
+  void ShowShare(std::uint64_t done, std::uint64_t bytes);
   // Before something else is written.
   void Clear();
 
  private:
   using Clock = std::chrono::steady_clock;
+  // Whether it is time to show something. The seconds since the start, and never 0.
+  bool IsDue(double& seconds);
+
   Terminal& terminal_;
   const Clock::time_point start_ = Clock::now();
   Clock::time_point next_ = start_;
+  std::optional<std::uint64_t> first_;  // what had been done before the run
   bool shown_ = false;
 };
 
