@@ -33,8 +33,9 @@ void AddConnection(CLI::App& app, Connection& connection) {
       ->type_name("NAME")
       ->group("Connection")
       ->needs(address);
-  app.add_option("--timeout", connection.timeout_seconds,
-                 "Longest wait for an answer (default 30, 120 where a key is made)")
+  app.add_option(
+         "--timeout", connection.timeout_seconds,
+         "Longest wait for an answer (default 30, 120 where a key is made or a volume asked for)")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.001, kMaxTimeoutSeconds))
       ->group("Connection");
@@ -119,6 +120,7 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandLine& line) {
   AddVerifyCommands(*app, line);
   AddPolicyCommands(*app, line);
   AddIntegrityCommands(*app, line);
+  AddVolumeCommands(*app, line);
   AddCompletionCommand(*app, line);
   LetGlobalsFollow(*app);
   app->footer(

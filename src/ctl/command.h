@@ -33,6 +33,9 @@ void AddIntegrityCommands(CLI::App& app, CommandLine& line);
 void AddBaselineCommands(CLI::App& integrity, CommandLine& line);
 void AddImaPolicyCommands(CLI::App& integrity, CommandLine& line);
 void AddAppraisalCommands(CLI::App& integrity, CommandLine& line);
+void AddVolumeCommands(CLI::App& app, CommandLine& line);
+void AddVolumeWayCommands(CLI::App& volumes, CommandLine& line);
+void AddVolumeHeaderCommands(CLI::App& volumes, CommandLine& line);
 void AddCompletionCommand(CLI::App& app, CommandLine& line);
 
 // Adds "name" to `parent`. `run` gets the options its add_option calls have filled.

@@ -23,7 +23,8 @@ _seaworthyctl_bash() {
 @WORDS@  esac
   if [[ "$current" != -* ]]; then
     case "$path" in
-    @WITH_NAME@) words="$words $(seaworthyctl --timeout 2 key list --names 2>/dev/null)" ;;
+    @WITH_KEY@) words="$words $(seaworthyctl --timeout 2 key list --names 2>/dev/null)" ;;
+    @WITH_VOLUME@) words="$words $(seaworthyctl --timeout 2 volumes list --names 2>/dev/null)" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -60,7 +61,10 @@ std::string LongName(const CLI::Option& option) {
 
 bool TakesValue(const CLI::Option& option) { return option.get_expected_max() > 0; }
 
-bool TakesKeyName(const CLI::App& app) { return app.get_option_no_throw("NAME") != nullptr; }
+// Of a key or a volume, as its group says.
+bool TakesName(const Entry& entry, std::string_view group) {
+  return entry.path.starts_with(group) && entry.app->get_option_no_throw("NAME") != nullptr;
+}
 
 // "a b c" out of the "...{a,b,c}" with which CLI11 describes an option of fixed values.
 std::string Values(const CLI::Option& option) {
@@ -149,8 +153,10 @@ std::string BashCompletion(const CLI::App& app) {
       {"@COMMANDS@", Patterns(entries, [](const Entry& entry) { return !entry.path.empty(); })},
       {"@VALUES@", ValueCases(entries)},
       {"@WORDS@", WordCases(entries)},
-      {"@WITH_NAME@",
-       Patterns(entries, [](const Entry& entry) { return TakesKeyName(*entry.app); })},
+      {"@WITH_KEY@",
+       Patterns(entries, [](const Entry& entry) { return TakesName(entry, " key "); })},
+      {"@WITH_VOLUME@",
+       Patterns(entries, [](const Entry& entry) { return TakesName(entry, " volumes "); })},
   };
   std::string script = kScript;
   for (const auto& [mark, part] : parts) script.replace(script.find(mark), mark.size(), part);

@@ -102,6 +102,14 @@ std::string ToJson(const verify::EndorsementVerdict& verdict) {
               kIndent);
 }
 
+std::string UnitsJson(const std::vector<UnitFile>& units) {
+  Json list = Json::array();
+  for (const UnitFile& unit : units) {
+    list.push_back({{"path", unit.path}, {"content", unit.content}});
+  }
+  return Dump({{"units", std::move(list)}}, kIndent);
+}
+
 std::string ErrorJson(const Outcome& outcome) {
   return Dump({{"error",
                 {{"code", CodeName(outcome.status.code())},

@@ -4,8 +4,10 @@
 #include <google/protobuf/message.h>
 
 #include <string>
+#include <vector>
 
 #include "ctl/outcome.h"
+#include "ctl/volume_units.h"
 #include "seaworthy/enrolment.h"
 #include "seaworthy/policy.h"
 #include "seaworthy/verify.h"
@@ -22,6 +24,9 @@ std::string ToJson(const verify::EndorsementVerdict& verdict);
 
 // {"policy", "pcrs", "files", "keys"}: how many of each the policy of that file has.
 std::string PolicyJson(const std::string& path, const verify::Policy& policy);
+
+// {"units": [{"path", "content"}]}.
+std::string UnitsJson(const std::vector<UnitFile>& units);
 
 // {"error": {"code", "reason", "message", "request_id"}} on one line.
 std::string ErrorJson(const Outcome& outcome);

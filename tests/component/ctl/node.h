@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "component/ctl/program.h"
@@ -24,21 +25,15 @@ class Node {
         << root_ / "read/s" << "\"\nread_group = \"\"\n[attestation]\nboot_log = \""
         << root_ / "boot_log" << "\"\nima_list = \"" << root_ / "ima_list"
         << "\"\n[audit]\nfile = \"" << root_ / "audit/log" << "\"\n";
-    pid_ = Start({SEAWORTHYD, "--config", root_ / "config.toml"}, root_ / "out", root_ / "err");
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (Ctl({"status"}).exit != 0) {
-      if (std::chrono::steady_clock::now() > deadline) {
-        ADD_FAILURE() << "seaworthyd did not start: " << Content(root_ / "err");
-        break;
-      }
-      poll(nullptr, 0, 20);
-    }
+    Begin();
   }
-  ~Node() {
-    if (pid_ > 0) {
-      kill(pid_, SIGTERM);
-      waitpid(pid_, nullptr, 0);
-    }
+  ~Node() { End(); }
+
+  // Ends the daemon, and begins it again after `work`, which has the TPM to itself.
+  void Restart(const std::function<void()>& work) {
+    End();
+    work();
+    Begin();
   }
 
   Ran Ctl(Words arguments, const std::string& socket = "admin/s") const {
@@ -55,6 +50,24 @@ class Node {
   const SwTpm& tpm() const { return tpm_; }
 
  private:
+  void Begin() {
+    pid_ = Start({SEAWORTHYD, "--config", root_ / "config.toml"}, root_ / "out", root_ / "err");
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (Ctl({"status"}).exit != 0) {
+      if (std::chrono::steady_clock::now() > deadline) {
+        ADD_FAILURE() << "seaworthyd did not start: " << Content(root_ / "err");
+        break;
+      }
+      poll(nullptr, 0, 20);
+    }
+  }
+  void End() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+
   TempRoot root_;
   SwTpm tpm_;
   pid_t pid_ = -1;
