@@ -378,9 +378,23 @@ ask boot.bin --state "$ROOT/node.state"
 untrusted "PCR_UNEXPECTED, BOOT_LOG_MISMATCH" --evidence "$ROOT/boot.bin" --nonce "$NONCE" \
   --policy "$ROOT/allowing.json" --state "$ROOT/node.state"
 
+step "An encrypted volume, sealed to the platform's state"
+truncate -s 24M "$ROOT/data.img"
+show ctl volumes format data "$ROOT/data.img" --yes --recovery-file "$ROOT/recovery.key"
+show ctl volumes test data || fail "the volume does not open"
+tpm2_pcrextend "7:sha256=$(printf 'Secure Boot off' | openssl dgst -sha256 -r | cut -c -64)"
+say "(PCR 7 is another one, as after Secure Boot was switched off)"
+if ctl volumes test data >"$ROOT/refused"; then fail "the volume opens in another state"; fi
+indent <"$ROOT/refused"
+grep -q "PCR_POLICY_UNMET" "$ROOT/refused" || fail "the reason is not told"
+grep -q "PCR 7" "$ROOT/refused" || fail "the PCR is not named"
+show ctl volumes test data --recovery-key --secret-file "$ROOT/recovery.key" ||
+  fail "the recovery key does not open it"
+good "shut in another state, with the reason; the recovery key opens it"
+
 step "The audit trail has it all"
 stop_daemon
-for method in KeyService CreateKey InstallCertificate Attest ROLE_TOO_LOW; do
+for method in KeyService CreateKey InstallCertificate Attest FormatVolume ROLE_TOO_LOW; do
   grep -q "$method" "$ROOT/audit/audit.jsonl" || fail "the audit trail lacks $method"
 done
 good "$(wc -l <"$ROOT/audit/audit.jsonl") records, each refusal too"
