@@ -10,12 +10,10 @@
 
 #include "modules/volumes/extent.h"
 #include "seaworthy/directory.h"
-#include "seaworthy/log.h"
 #include "seaworthy/modules/volumes/header_backup.h"
 #include "seaworthy/modules/volumes/header_change.h"
 #include "seaworthy/modules/volumes/recovery_key.h"
 #include "seaworthy/status_macros.h"
-#include "seaworthy/tpm/counter.h"
 
 namespace seaworthy::volumes {
 namespace {
@@ -87,16 +85,6 @@ class Recorded {
     return CheckGuard({header_, areas_}, through, counter).status();
   }
 
-  // The record's counter; 0 when there is none, or the record is not ours as far as the way in
-  // tells. Whether the header is as it was recorded is no matter here.
-  std::uint32_t CounterIndex(const WayIn& through) const {
-    if (!record_.ok()) return 0;
-    const auto renewed =
-        RenewGuard(*record_, {header_, areas_}, {record_->nv_index, record_->generation + 1},
-                   through, {}, [](const std::string& /*part*/) { return true; });
-    return renewed.ok() ? record_->nv_index : 0;
-  }
-
  private:
   Recorded(Luks2Header header, KeyslotAreaDigests areas)
       : header_(std::move(header)),
@@ -108,17 +96,6 @@ class Recorded {
   Result<GuardRecord> record_;
 };
 
-void DeleteFormerCounter(tpm::Broker& broker, Deadline deadline, std::uint32_t nv_index,
-                         const Luks2Header& now) {
-  // The new one may be where the former had been.
-  const Result<GuardRecord> record = FindGuard(now.metadata);
-  if (nv_index == 0 || !record.ok() || record->nv_index == nv_index) return;
-  const Status deleted = broker.Run(
-      deadline, [&](tpm::Context& context) { return tpm::DeleteCounter(context, nv_index); });
-  if (deleted.ok() || Reason(deleted) == "COUNTER_UNDEFINED") return;
-  Log(Level::kWarning, "the former counter of a volume stays in the TPM: " + Message(deleted));
-}
-
 Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy, Unlocked through,
                         const UnlockOptions& options) {
   Accepted accepted;
@@ -128,15 +105,10 @@ Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy
     return Fail(Code::kInvalidArgument, "GUARD_WAY_IN",
                 "a passphrase guards nothing, and the TPM gives the secret of no token");
   }
-  std::uint32_t former = 0;
-  for (const OpenWayIn& way : ways) {
-    accepted.guarded.push_back(way.keyslot);
-    former = std::max(former, recorded.CounterIndex(way.way_in()));
-  }
+  for (const OpenWayIn& way : ways) accepted.guarded.push_back(way.keyslot);
   if (through.way.random) {
     accepted.before = recorded.Check(broker, deadline, through.way.way_in());
     accepted.guarded.push_back(through.way.keyslot);
-    former = std::max(former, recorded.CounterIndex(through.way.way_in()));
   } else {
     accepted.before = recorded.Check(broker, deadline, ways.front().way_in());
   }
@@ -147,7 +119,6 @@ Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy
     return std::move(ways);
   };
   RETURN_IF_ERROR(ChangeHeader(broker, deadline, copy, through, change).status());
-  DeleteFormerCounter(broker, deadline, former, copy.header());
   std::ranges::sort(accepted.guarded);
   const auto [first, last] = std::ranges::unique(accepted.guarded);
   accepted.guarded.erase(first, last);

@@ -19,6 +19,7 @@
 #include "seaworthy/v1/integrity.pb.h"
 #include "seaworthy/v1/key.grpc.pb.h"
 #include "seaworthy/v1/node.pb.h"
+#include "seaworthy/v1/volume.pb.h"
 #include "support/status_matchers.h"
 #include "support/temp_root.h"
 
@@ -273,6 +274,7 @@ TEST(Methods, EachInTheProtoFilesHasARole) {
   v1::GetStatusRequest::descriptor();
   v1::QuoteRequest::descriptor();
   v1::IntegrityState::descriptor();
+  v1::Volume::descriptor();
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   int methods = 0;
   for (const auto& entry : std::filesystem::directory_iterator(SOURCE_DIR "/proto/seaworthy/v1")) {

@@ -21,10 +21,10 @@ struct Accepted {
   std::vector<std::uint32_t> unguarded;
 };
 
-// Makes a record of the header as it is, with a guard key and a counter of its own, for the way in
-// that was typed and for each token whose secret the TPM gives now; nothing else is changed. The
-// counter that the record had before is deleted where that record was one of ours. Before it look
-// what Unlock says of the header: whoever wrote to it is believed from then on. Errors of
+// Makes a record of the header as it is, with a guard key of its own, for the way in that was typed
+// and for each token whose secret the TPM gives now; nothing else is changed. It goes on with the
+// counter that the record names, where the TPM has that, or else gets one. Before it look what
+// Unlock says of the header: whoever wrote to it is believed from then on. Errors of
 // UnlockByRecoveryKey and ChangeHeader; PIN_WRONG, TPM_LOCKOUT: without a PIN the other tokens are
 // asked. `options.unguarded` is not asked for.
 Result<Accepted> AcceptByRecoveryKey(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
