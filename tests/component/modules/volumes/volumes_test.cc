@@ -12,6 +12,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
+// M-86.
 TEST_F(VolumesModule, IsSealedToThePlatformsStateAndRefreshedWhenThatChanges) {
   const EnrolledVolume made = Format("data");
   EXPECT_EQ(made.volume.state, VolumeState::kClosed);
@@ -57,8 +58,8 @@ TEST_F(VolumesModule, IsSealedToThePlatformsStateAndRefreshedWhenThatChanges) {
   EXPECT_THAT(again->removed, IsEmpty());
 }
 
-// What another TPM sealed is another node's: it is neither rotated nor taken for a state that is
-// gone.
+// M-87: what another TPM sealed is another node's: it is neither rotated nor taken for a state that
+// is gone.
 TEST_F(VolumesModule, LeavesTheWaysOfAnotherTpmAlone) {
   const EnrolledVolume made = Format("data");
   const testing::SwTpm other_tpm;
@@ -94,7 +95,7 @@ TEST_F(VolumesModule, LeavesTheWaysOfAnotherTpmAlone) {
   EXPECT_THAT(Unlock(other, Soon(), *again, {}), Fails(Code::kNotFound, "COUNTER_UNDEFINED"));
 }
 
-// A way in for a state to come is not one of a state that is gone.
+// M-87: a way in for a state to come is not one of a state that is gone.
 TEST_F(VolumesModule, RefreshKeepsWhatWasEnrolledAhead) {
   const EnrolledVolume made = Format("data");
   auto copy = HeaderCopy::Take(made.volume.entry.device);
@@ -229,7 +230,7 @@ TEST_F(VolumesModule, RotatesAndLeavesOthersAlone) {
   EXPECT_THAT(Test(RecoveryKey(second->recovery_key)).status, IsOk());
 }
 
-// M-74: what lies where the volume was is not it.
+// M-85.
 TEST_F(VolumesModule, AnotherVolumeOnTheDeviceIsRefused) {
   const std::string device = Format("data").volume.entry.device;
   const std::string other = Format("other").volume.entry.device;
