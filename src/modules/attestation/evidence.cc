@@ -2,26 +2,13 @@
 #include <algorithm>
 
 #include "modules/attestation/ima_follower.h"
-#include "seaworthy/directory.h"
+#include "seaworthy/boot_log_file.h"
 #include "seaworthy/modules/attestation.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/verifier.h"
 
 namespace seaworthy::attestation {
 namespace {
-
-// So that a part with the whole of it is no larger than what gRPC takes by default. Firmware's logs
-// have tens of KiB.
-constexpr std::size_t kMaxBootLog = std::size_t{1} << 20;
-
-Result<Bytes> ReadBootLog(const std::string& path) {
-  if (path.empty()) return Bytes();
-  Result<Bytes> log = ReadFile(path, kMaxBootLog);
-  if (log.ok()) return log;
-  if (log.status().code() == Code::kNotFound) return Bytes();
-  return Fail(Code::kFailedPrecondition, "BOOT_LOG_UNREADABLE",
-              path + " cannot be read: " + Message(log.status()));
-}
 
 // PCR 10 of one quoted bank, SHA-256 rather than another: what tells where the quote is in the
 // list.
@@ -52,7 +39,7 @@ Status Attestation::Attest(Deadline deadline, const AttestRequest& request,
   ASSIGN_OR_RETURN(Quoted quoted, MakeQuote(deadline, request.nonce, request.selections));
   verify::Evidence& part = quoted.evidence;
   part.keys = std::move(keys);
-  ASSIGN_OR_RETURN(part.boot_log, ReadBootLog(options_.boot_log));
+  ASSIGN_OR_RETURN(part.boot_log, verify::ReadBootLogFile(options_.boot_log));
   if (request.reset_count == quoted.reset_count) part.ima_first = request.ima_first;
   return SendWithImaList(deadline, std::move(part), take);
 }

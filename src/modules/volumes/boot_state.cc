@@ -7,6 +7,7 @@
 #include "modules/volumes/foreign_json.h"
 #include "seaworthy/base64.h"
 #include "seaworthy/boot_log.h"
+#include "seaworthy/boot_log_file.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/quote.h"
 
@@ -21,16 +22,7 @@ constexpr auto kBankId = static_cast<std::uint16_t>(kBank);
 constexpr char kPcrsField[] = "sha256";
 constexpr std::uint32_t kVersion = 1;
 // The log in base64, and 24 digests in hex.
-constexpr std::size_t kMaxFile = 2 * kMaxBootLog;
-
-Result<Bytes> ReadBootLog(const std::string& path) {
-  if (path.empty()) return Bytes();
-  Result<Bytes> log = ReadFile(path, kMaxBootLog);
-  if (log.ok()) return log;
-  if (log.status().code() == Code::kNotFound) return Bytes();
-  return Fail(Code::kFailedPrecondition, "BOOT_LOG_UNREADABLE",
-              path + " cannot be read: " + Message(log.status()));
-}
+constexpr std::size_t kMaxFile = 2 * verify::kMaxBootLogFile;
 
 // By index, so that they come out ascending.
 void ReadPcrs(const json& object, BootState& state, FirstError& error) {
@@ -80,14 +72,14 @@ Result<BootState> ReadBootState(tpm::Broker& broker, Deadline deadline,
     state.pcrs.push_back({kBankId, value.index, value.digest});
   }
   // Outside of the turn: the firmware's log does not grow once the system runs.
-  ASSIGN_OR_RETURN(state.log, ReadBootLog(boot_log));
+  ASSIGN_OR_RETURN(state.log, verify::ReadBootLogFile(boot_log));
   return state;
 }
 
 Status WriteBootState(const Directory& directory, const std::string& name, const BootState& state) {
-  if (state.log.size() > kMaxBootLog) {
+  if (state.log.size() > verify::kMaxBootLogFile) {
     return Fail(Code::kInvalidArgument, "BOOT_STATE_TOO_LARGE",
-                "the boot log has more than " + std::to_string(kMaxBootLog) + " bytes");
+                "the boot log has more than " + std::to_string(verify::kMaxBootLogFile) + " bytes");
   }
   nlohmann::ordered_json pcrs = nlohmann::ordered_json::object();
   for (const verify::PcrValue& value : state.pcrs) {
@@ -108,8 +100,8 @@ Result<BootState> ParseBootState(std::string_view text) {
     reader.Tell("version", "is not " + std::to_string(kVersion));
   }
   if (const json* pcrs = reader.Object(kPcrsField); pcrs != nullptr) ReadPcrs(*pcrs, state, error);
-  if (reader.Base64("log", state.log) && state.log.size() > kMaxBootLog) {
-    reader.Tell("log", "has more than " + std::to_string(kMaxBootLog) + " bytes");
+  if (reader.Base64("log", state.log) && state.log.size() > verify::kMaxBootLogFile) {
+    reader.Tell("log", "has more than " + std::to_string(verify::kMaxBootLogFile) + " bytes");
   }
   RETURN_IF_ERROR(error.status());
   return state;

@@ -15,9 +15,6 @@
 
 namespace seaworthy::volumes {
 
-// Firmware's logs have tens of KiB.
-inline constexpr std::size_t kMaxBootLog = std::size_t{1} << 20;
-
 struct BootState {
   // All of the SHA-256 bank, ascending. It is the bank of systemd's tokens on each TPM that has it;
   // what differs in others is not told.
@@ -25,14 +22,13 @@ struct BootState {
   Bytes log;  // as the firmware wrote it; empty: the platform has none
 };
 
-// PCRs of one moment, and the log in the file `boot_log`: an empty path, or a file that is not
-// there, means that the platform has none. FAILED_PRECONDITION (BOOT_LOG_UNREADABLE) for one that
-// is there and cannot be read, or has more than kMaxBootLog bytes; errors of tpm::ReadPcrs.
+// PCRs of one moment, and the log in the file `boot_log`. Errors of verify::ReadBootLogFile and
+// tpm::ReadPcrs.
 Result<BootState> ReadBootState(tpm::Broker& broker, Deadline deadline,
                                 const std::string& boot_log);
 
 // The file `name` in a state folder, replaced as a whole; PCRs of SHA-256 alone are kept.
-// INVALID_ARGUMENT (BOOT_STATE_TOO_LARGE) for a log beyond kMaxBootLog.
+// INVALID_ARGUMENT (BOOT_STATE_TOO_LARGE) for a log beyond verify::kMaxBootLogFile.
 Status WriteBootState(const Directory& directory, const std::string& name, const BootState& state);
 
 // NOT_FOUND when there is none; FAILED_PRECONDITION (BOOT_STATE_DAMAGED), naming the file and the
