@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "modules/volumes/extent.h"
+#include "modules/volumes/recorded_change.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/volumes/header_backup.h"
 #include "seaworthy/modules/volumes/header_change.h"
@@ -63,55 +64,34 @@ Result<std::vector<OpenWayIn>> AskForAll(tpm::Broker& broker, Deadline deadline,
   }
 }
 
-// What the header is until now.
-class Recorded {
- public:
-  static Result<Recorded> Of(const HeaderCopy& copy) {
-    ASSIGN_OR_RETURN(KeyslotAreaDigests areas,
-                     DigestKeyslotAreas(copy.fd(), copy.header().metadata));
-    return Recorded(copy.header(), std::move(areas));
+// What is said of the header until now.
+Status Before(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy,
+              const WayIn& through) {
+  ASSIGN_OR_RETURN(const PresentHeader now, ReadPresent(copy));
+  ASSIGN_OR_RETURN(const GuardRecord record, FindGuard(now.header.metadata));
+  std::optional<GuardCounter> counter;
+  if (record.nv_index != 0) {
+    const Result<GuardCounter> read = broker.Run(deadline, [&](tpm::Context& context) {
+      return ReadGuardCounter(context, record.nv_index);
+    });
+    if (!read.ok()) return read.status();
+    counter = *read;
   }
-
-  Status Check(tpm::Broker& broker, Deadline deadline, const WayIn& through) const {
-    if (!record_.ok()) return record_.status();
-    std::optional<GuardCounter> counter;
-    if (record_->nv_index != 0) {
-      const Result<GuardCounter> read = broker.Run(deadline, [&](tpm::Context& context) {
-        return ReadGuardCounter(context, record_->nv_index);
-      });
-      if (!read.ok()) return read.status();
-      counter = *read;
-    }
-    return CheckGuard({header_, areas_}, through, counter).status();
-  }
-
- private:
-  Recorded(Luks2Header header, KeyslotAreaDigests areas)
-      : header_(std::move(header)),
-        areas_(std::move(areas)),
-        record_(FindGuard(header_.metadata)) {}
-
-  Luks2Header header_;
-  KeyslotAreaDigests areas_;
-  Result<GuardRecord> record_;
-};
+  return CheckGuard(now.read(), record, through, counter).status();
+}
 
 Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy, Unlocked through,
                         const UnlockOptions& options) {
   Accepted accepted;
-  ASSIGN_OR_RETURN(const Recorded recorded, Recorded::Of(copy));
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> ways, AskForAll(broker, deadline, copy, options));
   if (!through.way.random && ways.empty()) {
     return Fail(Code::kInvalidArgument, "GUARD_WAY_IN",
                 "a passphrase guards nothing, and the TPM gives the secret of no token");
   }
+  const OpenWayIn& knows = through.way.random ? through.way : ways.front();
+  accepted.before = Before(broker, deadline, copy, knows.way_in());
+  accepted.guarded.push_back(knows.keyslot);
   for (const OpenWayIn& way : ways) accepted.guarded.push_back(way.keyslot);
-  if (through.way.random) {
-    accepted.before = recorded.Check(broker, deadline, through.way.way_in());
-    accepted.guarded.push_back(through.way.keyslot);
-  } else {
-    accepted.before = recorded.Check(broker, deadline, ways.front().way_in());
-  }
   through.guard.reset();
   const auto change = [&](Luks& luks,
                           const SecretBytes& /*key*/) -> Result<std::vector<OpenWayIn>> {
@@ -128,29 +108,26 @@ Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy
   return accepted;
 }
 
-Result<Unlocked> OpenKeyslot(const HeaderCopy& copy, SecretBytes passphrase, bool random) {
-  Unlocked unlocked;
-  ASSIGN_OR_RETURN(const Luks luks, copy.OpenAlone());
-  ASSIGN_OR_RETURN(const int keyslot, luks.TestPassphrase(passphrase));
-  unlocked.way.keyslot = static_cast<std::uint32_t>(keyslot);
-  unlocked.way.passphrase = std::move(passphrase);
-  unlocked.way.random = random;
-  return unlocked;
+// The record is not asked.
+Result<Unlocked> OpenBy(const HeaderCopy& copy, const SecretBytes& passphrase) {
+  UnlockOptions options;
+  options.unguarded = true;
+  return UnlockByPassphrase(copy, passphrase, options);
 }
 
 }  // namespace
 
 Result<Accepted> AcceptByRecoveryKey(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                      const SecretBytes& typed, const UnlockOptions& options) {
-  ASSIGN_OR_RETURN(SecretBytes passphrase, ParseRecoveryKey(typed));
-  ASSIGN_OR_RETURN(Unlocked through, OpenKeyslot(copy, std::move(passphrase), true));
+  ASSIGN_OR_RETURN(const SecretBytes passphrase, ParseRecoveryKey(typed));
+  ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase));
+  through.way.random = true;
   return Accept(broker, deadline, copy, std::move(through), options);
 }
 
 Result<Accepted> AcceptByPassphrase(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                     const SecretBytes& passphrase, const UnlockOptions& options) {
-  ASSIGN_OR_RETURN(Unlocked through,
-                   OpenKeyslot(copy, SecretBytes::Copy(passphrase.view()), false));
+  ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase));
   return Accept(broker, deadline, copy, std::move(through), options);
 }
 

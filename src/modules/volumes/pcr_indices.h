@@ -1,22 +1,12 @@
-// PCRs and their banks as tokens have them, and as selections.
+// PCRs as tokens list them, and as a mask.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "seaworthy/tpm/types.h"
 
 namespace seaworthy::volumes {
-
-// One of the names that tokens' readers take. Before 250 systemd wrote none.
-inline tpm::HashAlgorithm BankOf(const std::string& name) {
-  for (const auto hash :
-       {tpm::HashAlgorithm::kSha1, tpm::HashAlgorithm::kSha384, tpm::HashAlgorithm::kSha512}) {
-    if (tpm::ToString(hash) == name) return hash;
-  }
-  return tpm::HashAlgorithm::kSha256;
-}
 
 // Ascending.
 inline std::vector<std::uint32_t> Indices(std::uint32_t mask) {

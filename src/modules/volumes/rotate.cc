@@ -36,6 +36,31 @@ void NumberTokens(const Luks& luks, std::vector<OpenWayIn>& ways) {
 
 }  // namespace
 
+Change AddWays(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
+               bool recovery_key) {
+  return [&broker, deadline, ways, recovery_key](
+             Luks& luks, const SecretBytes& volume_key) -> Result<std::vector<OpenWayIn>> {
+    std::vector<OpenWayIn> added;
+    for (const TpmWayIn& way : ways) {
+      ASSIGN_OR_RETURN(added.emplace_back(), AddTpmWayIn(broker, deadline, luks, volume_key, way));
+    }
+    if (recovery_key) {
+      ASSIGN_OR_RETURN(added.emplace_back(), AddRecoveryKey(broker, deadline, luks, volume_key));
+    }
+    return added;
+  };
+}
+
+Change ReplaceWays(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
+                   std::vector<std::uint32_t> old) {
+  return [add = AddWays(broker, deadline, ways, false), old = std::move(old)](
+             Luks& luks, const SecretBytes& volume_key) -> Result<std::vector<OpenWayIn>> {
+    ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, add(luks, volume_key));
+    for (const std::uint32_t keyslot : old) RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
+    return added;
+  };
+}
+
 Result<std::vector<OpenWayIn>> AddInPlaceOfAll(tpm::Broker& broker, Deadline deadline, Luks& luks,
                                                const SecretBytes& volume_key,
                                                std::span<const TpmWayIn> ways,
@@ -46,11 +71,8 @@ Result<std::vector<OpenWayIn>> AddInPlaceOfAll(tpm::Broker& broker, Deadline dea
   }
   for (const Keyslot& keyslot : luks.Keyslots()) former.push_back(keyslot.id);
   for (const Token& token : luks.Tokens()) RETURN_IF_ERROR(luks.RemoveToken(token.id));
-  std::vector<OpenWayIn> added;
-  for (const TpmWayIn& way : ways) {
-    ASSIGN_OR_RETURN(added.emplace_back(), AddTpmWayIn(broker, deadline, luks, volume_key, way));
-  }
-  ASSIGN_OR_RETURN(added.emplace_back(), AddRecoveryKey(broker, deadline, luks, volume_key));
+  ASSIGN_OR_RETURN(std::vector<OpenWayIn> added,
+                   AddWays(broker, deadline, ways, true)(luks, volume_key));
   NumberTokens(luks, added);
   return added;
 }
@@ -64,15 +86,9 @@ Result<OpenWayIn> RotateTpmWayIn(tpm::Broker& broker, Deadline deadline, HeaderC
                                  const Unlocked& through, std::uint32_t keyslot,
                                  const TpmWayIn& way) {
   RETURN_IF_ERROR(CheckTpmWayIn(copy.header().metadata, keyslot));
-  const Change rotate = [&](Luks& luks,
-                            const SecretBytes& volume_key) -> Result<std::vector<OpenWayIn>> {
-    std::vector<OpenWayIn> added;
-    ASSIGN_OR_RETURN(added.emplace_back(), AddTpmWayIn(broker, deadline, luks, volume_key, way));
-    RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
-    return added;
-  };
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> added,
-                   ChangeHeader(broker, deadline, copy, through, rotate));
+                   ChangeHeader(broker, deadline, copy, through,
+                                ReplaceWays(broker, deadline, std::span(&way, 1), {keyslot})));
   return std::move(added.front());
 }
 

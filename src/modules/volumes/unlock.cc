@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "modules/volumes/pcr_indices.h"
+#include "modules/volumes/token_policy.h"
 #include "seaworthy/base64.h"
 #include "seaworthy/modules/volumes/header_guard.h"
 #include "seaworthy/modules/volumes/policy_signature.h"
@@ -16,16 +17,6 @@
 
 namespace seaworthy::volumes {
 namespace {
-
-Result<tpm::HashAlgorithm> Bank(const std::string& name) {
-  // Before 250 systemd wrote none, and looked for one that has values.
-  if (name.empty()) return tpm::HashAlgorithm::kSha256;
-  for (const auto hash : {tpm::HashAlgorithm::kSha1, tpm::HashAlgorithm::kSha256,
-                          tpm::HashAlgorithm::kSha384, tpm::HashAlgorithm::kSha512}) {
-    if (tpm::ToString(hash) == name) return hash;
-  }
-  return Fail(Code::kUnimplemented, "TOKEN_UNSUPPORTED", "the PCR bank is none that is known");
-}
 
 // A token as what the TPM is asked.
 struct Question {
@@ -40,33 +31,13 @@ struct Question {
   std::optional<ClevisToken> clevis;
 };
 
-tpm::SealParent LegacyParent(const std::string& algorithm) {
-  return algorithm == "rsa" ? tpm::SealParent::kLegacyRsa : tpm::SealParent::kLegacyEcc;
-}
-
 Status ReadSystemd(const std::string& json, Question& question) {
   ASSIGN_OR_RETURN(const SystemdTpm2Token token, ParseSystemdTpm2Token(json));
-  if (token.pcrlock) {
-    return Fail(Code::kUnimplemented, "TOKEN_UNSUPPORTED",
-                "its policy is in the TPM's memory (systemd-pcrlock)");
-  }
-  // What it would add to the policy or to the PIN's value is not known here.
-  if (token.other.find("\"tpm2") != std::string::npos) {
-    return Fail(Code::kUnimplemented, "TOKEN_UNSUPPORTED",
-                "it has fields of a later systemd: " + token.other);
-  }
-  ASSIGN_OR_RETURN(const tpm::HashAlgorithm bank, Bank(token.pcr_bank));
+  ASSIGN_OR_RETURN(question.policy, PolicyOf(token));
   ASSIGN_OR_RETURN(question.object, tpm::ParseSealedObject(token.blob));
-  question.parent =
-      token.srk.empty() ? LegacyParent(token.primary_alg) : tpm::SealParent::kStorageRootKey;
+  question.parent = ParentOf(token);
   question.srk = token.srk;
   question.salt = token.salt;
-  if (!token.public_key.empty()) {
-    question.policy.signed_pcrs =
-        tpm::SignedPcrs{token.public_key, {bank, Mask(token.public_key_pcrs)}};
-  }
-  question.policy.pcrs = {{bank, Mask(token.pcrs)}, {}};
-  question.policy.pin = token.pin;
   return {};
 }
 
@@ -75,7 +46,7 @@ Status ReadClevis(const std::string& json, Question& question) {
   Bytes blob = token.private_area;
   blob.insert(blob.end(), token.public_area.begin(), token.public_area.end());
   ASSIGN_OR_RETURN(question.object, tpm::ParseSealedObject(blob));
-  ASSIGN_OR_RETURN(const tpm::HashAlgorithm bank, Bank(token.pcr_bank));
+  ASSIGN_OR_RETURN(const tpm::HashAlgorithm bank, PcrBank(token.pcr_bank));
   question.parent = LegacyParent(token.primary_alg);
   question.policy.pcrs = {{bank, Mask(token.pcrs)}, {}};
   question.clevis = std::move(token);

@@ -65,31 +65,43 @@ std::optional<BootState> Volumes::State::RecordedBoot(const std::string& name) c
   return std::nullopt;
 }
 
-Status Volumes::State::RecordBoot(Deadline deadline, const std::string& name) const {
+Status Volumes::State::RecordBoot(const std::string& name, const BootState& now) const {
   ASSIGN_OR_RETURN(const Registry* registry, this->registry());
-  ASSIGN_OR_RETURN(const BootState now, ReadBootState(broker_, deadline, options_.boot_log));
   return WriteBootState(registry->folder(), name + kBootStateFile, now);
 }
 
-Platform Volumes::State::Present(Deadline deadline) const {
-  const Result<BootState> now = ReadBootState(broker_, deadline, "");
+Result<BootState> Volumes::State::ReadBoot(Deadline deadline) const {
+  return ReadBootState(broker_, deadline, options_.boot_log);
+}
+
+Platform Volumes::State::PlatformOf(Deadline deadline, std::vector<verify::PcrValue> pcrs) const {
   const Result<Bytes> srk_name = broker_.Run(deadline, [](tpm::Context& context) -> Result<Bytes> {
     ASSIGN_OR_RETURN(const Bytes srk, tpm::SerializeSrk(context));
     return tpm::ReadSrkName(srk);
   });
-  return {now.ok() ? now->pcrs : std::vector<verify::PcrValue>(), srk_name.value_or(Bytes())};
+  return {std::move(pcrs), srk_name.value_or(Bytes())};
+}
+
+Platform Volumes::State::Present(Deadline deadline) const {
+  Result<BootState> now = ReadBootState(broker_, deadline, "");
+  return PlatformOf(deadline, now.ok() ? std::move(now->pcrs) : std::vector<verify::PcrValue>());
+}
+
+std::vector<std::string> DifferencesSince(const std::optional<BootState>& recorded,
+                                          const BootState& now, const Luks2Metadata& metadata) {
+  if (!recorded.has_value()) return {};
+  std::uint32_t mask = 0;
+  for (const TpmWay& way : DescribeTpmWays(metadata, now.pcrs)) {
+    mask |= way.pcrs.mask | way.signed_pcrs.mask;
+  }
+  return WhyDifferent(*recorded, now, Indices(mask), kMostDifferences);
 }
 
 std::vector<std::string> Volumes::State::Differences(Deadline deadline, const std::string& name,
                                                      const Luks2Metadata& metadata) const {
-  const std::optional<BootState> recorded = RecordedBoot(name);
-  const Result<BootState> now = ReadBootState(broker_, deadline, options_.boot_log);
-  if (!recorded.has_value() || !now.ok()) return {};
-  std::uint32_t mask = 0;
-  for (const TpmWay& way : DescribeTpmWays(metadata, now->pcrs)) {
-    mask |= way.pcrs.mask | way.signed_pcrs.mask;
-  }
-  return WhyDifferent(*recorded, *now, Indices(mask), kMostDifferences);
+  const Result<BootState> now = ReadBoot(deadline);
+  if (!now.ok()) return {};
+  return DifferencesSince(RecordedBoot(name), *now, metadata);
 }
 
 Result<TestedVolume> Volumes::Test(Deadline deadline, const std::string& name,

@@ -32,22 +32,10 @@ NewTpmWayIn LikeThis(const WayInShown& way, const SecretBytes& pin) {
   return {way.policy, way.policy.pin ? SecretBytes::Copy(pin.view()) : SecretBytes(), {}};
 }
 
-// The new ones, then without the old ones.
-Change Replace(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
-               std::vector<std::uint32_t> old) {
-  return [add = AddWays(broker, deadline, ways, false), old = std::move(old)](
-             Luks& luks, const SecretBytes& key) -> Result<std::vector<OpenWayIn>> {
-    ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, add(luks, key));
-    for (const std::uint32_t keyslot : old) RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
-    return added;
-  };
-}
-
 // Those of a state of the platform that is gone. One that merely does not fit may be for an update
 // to come; where nothing was recorded that cannot be told apart.
-WaysShown StaleWays(const Luks2Metadata& metadata, const std::optional<BootState>& recorded,
-                    const Platform& now) {
-  WaysShown ways = WaysInOf(metadata, now);
+WaysShown StaleWays(WaysShown ways, const Luks2Metadata& metadata,
+                    const std::optional<BootState>& recorded, const Platform& now) {
   std::erase_if(
       ways, [](const WayInShown& way) { return !IsSealedToPcrs(way) || way.fits.value_or(true); });
   if (!recorded.has_value()) return ways;
@@ -83,7 +71,6 @@ std::vector<std::uint32_t> KeyslotsOf(const WaysShown& ways) {
   return keyslots;
 }
 
-// PERMISSION_DENIED is for who may not; here the node's own log does not say what happened.
 Status Unexplained(const std::vector<std::string>& differences) {
   std::string all;
   for (const std::string& line : differences) all += " " + line;
@@ -156,7 +143,7 @@ Result<Volume> Volumes::Rotate(Deadline deadline, const std::string& name,
   ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways, state_->Prepare(deadline, anew.wanted));
   ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockBy(deadline, copy, name, secret));
   RETURN_IF_ERROR(ChangeHeader(state_->broker(), deadline, copy, unlocked,
-                               Replace(state_->broker(), deadline, ways, anew.keyslots))
+                               ReplaceWays(state_->broker(), deadline, ways, anew.keyslots))
                       .status());
   state_->Tell("rotated", name, std::to_string(ways.size()) + " ways in");
   return state_->Look(deadline, held.entry);
@@ -167,15 +154,14 @@ Result<Refresh> Volumes::RefreshPolicy(Deadline deadline, const std::string& nam
   ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
   ASSIGN_OR_RETURN(HeaderCopy copy, State::Take(held.entry));
   const Luks2Metadata metadata = copy.header().metadata;
-  ASSIGN_OR_RETURN(const BootState now,
-                   ReadBootState(state_->broker(), deadline, state_->options().boot_log));
+  ASSIGN_OR_RETURN(const BootState now, state_->ReadBoot(deadline));
   const std::optional<BootState> recorded = state_->RecordedBoot(name);
-  const Platform platform = state_->Present(deadline);
-  const WaysShown stale = StaleWays(metadata, recorded, platform);
+  const Platform platform = state_->PlatformOf(deadline, now.pcrs);
+  const WaysShown all = WaysInOf(metadata, platform);
+  const WaysShown stale = StaleWays(all, metadata, recorded, platform);
   Refresh refresh;
-  refresh.differences = state_->Differences(deadline, name, metadata);
-  const std::vector<NewTpmWayIn> wanted =
-      Successors(stale, WaysInOf(metadata, platform), options.pin);
+  refresh.differences = DifferencesSince(recorded, now, metadata);
+  const std::vector<NewTpmWayIn> wanted = Successors(stale, all, options.pin);
   std::uint32_t mask = 0;
   for (const NewTpmWayIn& way : wanted) mask |= way.policy.pcrs.mask;
   const bool explained =
@@ -189,10 +175,10 @@ Result<Refresh> Volumes::RefreshPolicy(Deadline deadline, const std::string& nam
   if (!ways.empty() || !refresh.removed.empty()) {
     ASSIGN_OR_RETURN(const std::vector<OpenWayIn> added,
                      ChangeHeader(state_->broker(), deadline, copy, unlocked,
-                                  Replace(state_->broker(), deadline, ways, refresh.removed)));
+                                  ReplaceWays(state_->broker(), deadline, ways, refresh.removed)));
     for (const OpenWayIn& way : added) refresh.added.push_back(way.keyslot);
   }
-  RETURN_IF_ERROR(state_->RecordBoot(deadline, name));
+  RETURN_IF_ERROR(state_->RecordBoot(name, now));
   state_->NoteProblem(name, {});
   state_->Tell("refreshed", name,
                std::to_string(refresh.added.size()) + " ways in added, " +

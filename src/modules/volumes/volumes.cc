@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "modules/volumes/pcr_indices.h"
+#include "modules/volumes/token_policy.h"
 #include "modules/volumes/volume_view.h"
 #include "modules/volumes/volumes_state.h"
 #include "seaworthy/log.h"
@@ -55,7 +56,8 @@ Result<std::vector<NewTpmWayIn>> LikeClevis(const Luks2Metadata& metadata) {
   for (const auto& [number, token] : metadata.tokens) {
     if (token.type != kClevis) continue;
     ASSIGN_OR_RETURN(const ClevisToken parsed, ParseClevisToken(token.json));
-    ways.emplace_back().policy.pcrs = {BankOf(parsed.pcr_bank), Mask(parsed.pcrs)};
+    ASSIGN_OR_RETURN(const tpm::HashAlgorithm bank, PcrBank(parsed.pcr_bank));
+    ways.emplace_back().policy.pcrs = {bank, Mask(parsed.pcrs)};
   }
   return ways;
 }
@@ -123,7 +125,8 @@ Result<EnrolledVolume> Volumes::Format(Deadline deadline, const NewVolume& wante
                    FirstWaysIn(state_->broker(), deadline, copy, volume_key,
                                AddWays(state_->broker(), deadline, ways, true)));
   entry.uuid = copy.header().uuid;
-  RETURN_IF_ERROR(state_->RecordBoot(deadline, entry.name));
+  ASSIGN_OR_RETURN(const BootState boot, state_->ReadBoot(deadline));
+  RETURN_IF_ERROR(state_->RecordBoot(entry.name, boot));
   RETURN_IF_ERROR(registry->Write(entry));
   state_->Tell("formatted", entry.name, entry.device);
   const std::uint32_t keyslot = made.back().keyslot;
@@ -139,8 +142,11 @@ Result<EnrolledVolume> Volumes::Enrol(Deadline deadline, const Enrolment& wanted
   ASSIGN_OR_RETURN(const Registry::Claim claim, registry->ClaimVolume(deadline, entry.name));
   RETURN_IF_ERROR(CheckNew(*registry, entry));
   ASSIGN_OR_RETURN(HeaderCopy copy, HeaderCopy::Take(entry.device));
-  ASSIGN_OR_RETURN(const std::vector<NewTpmWayIn> like_clevis, LikeClevis(copy.header().metadata));
   const bool moved = wanted.replace_clevis && wanted.ways_in.empty();
+  std::vector<NewTpmWayIn> like_clevis;
+  if (moved) {
+    ASSIGN_OR_RETURN(like_clevis, LikeClevis(copy.header().metadata));
+  }
   ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways,
                    state_->Prepare(deadline, moved ? like_clevis : wanted.ways_in));
   entry.uuid = copy.header().uuid;
@@ -162,7 +168,8 @@ Result<EnrolledVolume> Volumes::Enrol(Deadline deadline, const Enrolment& wanted
                      }
                      return added;
                    }));
-  RETURN_IF_ERROR(state_->RecordBoot(deadline, entry.name));
+  ASSIGN_OR_RETURN(const BootState boot, state_->ReadBoot(deadline));
+  RETURN_IF_ERROR(state_->RecordBoot(entry.name, boot));
   RETURN_IF_ERROR(registry->Write(entry));
   state_->Tell("enrolled", entry.name, entry.device);
   const std::uint32_t keyslot = made.empty() ? 0 : made.back().keyslot;

@@ -129,7 +129,7 @@ Result<tpm::PcrPolicy> Volumes::State::PcrsOf(Deadline deadline, const NewTpmWay
 
 Result<PredictedPcrs> Volumes::State::Predict(Deadline deadline, const tpm::PcrSelection& pcrs,
                                               const ExpectedBoot& boot) const {
-  ASSIGN_OR_RETURN(const BootState now, ReadBootState(broker_, deadline, options_.boot_log));
+  ASSIGN_OR_RETURN(const BootState now, ReadBoot(deadline));
   return PredictUpdate(now, pcrs, boot.update, boot.phases);
 }
 
@@ -169,21 +169,6 @@ bool Volumes::State::Rest(std::chrono::milliseconds time) {
 
 void Volumes::State::StartOpening(std::function<void()> work) {
   opener_ = std::thread(std::move(work));
-}
-
-Change AddWays(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
-               bool recovery_key) {
-  return [&broker, deadline, ways, recovery_key](
-             Luks& luks, const SecretBytes& volume_key) -> Result<std::vector<OpenWayIn>> {
-    std::vector<OpenWayIn> added;
-    for (const TpmWayIn& way : ways) {
-      ASSIGN_OR_RETURN(added.emplace_back(), AddTpmWayIn(broker, deadline, luks, volume_key, way));
-    }
-    if (recovery_key) {
-      ASSIGN_OR_RETURN(added.emplace_back(), AddRecoveryKey(broker, deadline, luks, volume_key));
-    }
-    return added;
-  };
 }
 
 }  // namespace seaworthy::volumes

@@ -16,6 +16,7 @@
 #include "seaworthy/modules/volumes.h"
 #include "seaworthy/modules/volumes/boot_state.h"
 #include "seaworthy/modules/volumes/header_change.h"
+#include "seaworthy/modules/volumes/rotate.h"
 
 namespace seaworthy::volumes {
 
@@ -29,6 +30,10 @@ struct HeldVolume {
   Registry::Claim claim;
   VolumeEntry entry;
 };
+
+// What of the PCRs that the ways in are sealed to is not as it was recorded, one line each.
+std::vector<std::string> DifferencesSince(const std::optional<BootState>& recorded,
+                                          const BootState& now, const Luks2Metadata& metadata);
 
 // Ways in by the TPM that are to be made anew, as they are.
 struct WaysAnew {
@@ -66,14 +71,16 @@ class Volumes::State {
   Result<PredictedPcrs> Predict(Deadline deadline, const tpm::PcrSelection& pcrs,
                                 const ExpectedBoot& boot) const;
 
+  Platform PlatformOf(Deadline deadline, std::vector<verify::PcrValue> pcrs) const;
   // Without the TPM nothing is known, and all else is shown.
   Platform Present(Deadline deadline) const;
+  Result<BootState> ReadBoot(Deadline deadline) const;
   // What was measured at this boot, to tell some day what is not as it was.
-  Status RecordBoot(Deadline deadline, const std::string& name) const;
+  Status RecordBoot(const std::string& name, const BootState& now) const;
   // Nothing where none was recorded, or it is damaged.
   std::optional<BootState> RecordedBoot(const std::string& name) const;
 
-  // What of the PCRs that its ways in are sealed to is not as it was recorded, one line each.
+  // DifferencesSince now.
   std::vector<std::string> Differences(Deadline deadline, const std::string& name,
                                        const Luks2Metadata& metadata) const;
   // Unlocks the volume, which is not open, and has it mapped. Why not, with all that differs.
@@ -114,9 +121,5 @@ class Volumes::State {
   std::map<std::string, Status> problems_;  // guarded by mutex_
   std::thread opener_;
 };
-
-// Adds the ways in, and a recovery key last where it is asked for.
-Change AddWays(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
-               bool recovery_key);
 
 }  // namespace seaworthy::volumes

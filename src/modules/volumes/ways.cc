@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "modules/volumes/pcr_indices.h"
+#include "modules/volumes/token_policy.h"
 #include "seaworthy/modules/volumes/tokens.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/key.h"
@@ -10,17 +11,12 @@
 namespace seaworthy::volumes {
 namespace {
 
-tpm::SealParent ParentOf(const SystemdTpm2Token& token) {
-  if (!token.srk.empty()) return tpm::SealParent::kStorageRootKey;
-  return token.primary_alg == "rsa" ? tpm::SealParent::kLegacyRsa : tpm::SealParent::kLegacyEcc;
-}
-
 Status Unsupported(std::string_view why) {
   return Fail(Code::kUnimplemented, "TOKEN_UNSUPPORTED", why);
 }
 
-Result<tpm::PcrPolicy> PolicyOf(const tpm::PcrSelection& selection,
-                                const std::vector<verify::PcrValue>& now) {
+Result<tpm::PcrPolicy> PcrsNow(const tpm::PcrSelection& selection,
+                               const std::vector<verify::PcrValue>& now) {
   if (selection.mask == 0) return tpm::PcrPolicy{selection, {}};
   std::vector<tpm::PcrValue> values;
   for (const std::uint32_t index : Indices(selection.mask)) {
@@ -37,21 +33,12 @@ Result<tpm::PcrPolicy> PolicyOf(const tpm::PcrSelection& selection,
   return tpm::PcrPolicy{selection, tpm::PcrDigest(values)};
 }
 
-Result<PcrFit> FitOf(const SystemdTpm2Token& token, const TpmWay& way,
-                     const std::vector<verify::PcrValue>& now) {
-  if (token.pcrlock) return Unsupported("its policy is in the TPM's memory (systemd-pcrlock)");
-  if (token.other.find("\"tpm2") != std::string::npos) {
-    return Unsupported("it has fields of a later systemd: " + token.other);
-  }
-  tpm::SealPolicy policy;
-  if (!token.public_key.empty()) {
-    policy.signed_pcrs = tpm::SignedPcrs{token.public_key, way.signed_pcrs};
-  }
-  policy.pin = way.pin;
-  ASSIGN_OR_RETURN(policy.pcrs, PolicyOf(way.pcrs, now));
+Result<PcrFit> FitOf(const SystemdTpm2Token& token, const std::vector<verify::PcrValue>& now) {
+  ASSIGN_OR_RETURN(tpm::SealPolicy policy, PolicyOf(token));
+  ASSIGN_OR_RETURN(policy.pcrs, PcrsNow(policy.pcrs.selection, now));
   ASSIGN_OR_RETURN(const Bytes digest, tpm::PolicyDigest(policy));
   if (digest == token.policy_hash) return PcrFit::kFits;
-  if (way.pcrs.mask == 0) {
+  if (token.pcrs.empty()) {
     return Fail(Code::kFailedPrecondition, "POLICY_MISMATCH",
                 "it is for no PCRs, and its policy is another one than what it says makes");
   }
@@ -73,11 +60,11 @@ TpmWay Describe(std::uint32_t number, const Luks2Token& part,
   }
   way.parent = ParentOf(*token);
   if (!token->srk.empty()) way.srk_name = tpm::ReadSrkName(token->srk).value_or(Bytes());
-  const tpm::HashAlgorithm bank = BankOf(token->pcr_bank);
+  const tpm::HashAlgorithm bank = PcrBank(token->pcr_bank).value_or(tpm::HashAlgorithm::kSha256);
   way.pcrs = {bank, Mask(token->pcrs)};
   way.signed_pcrs = {bank, Mask(token->public_key_pcrs)};
   way.pin = token->pin;
-  const Result<PcrFit> fit = FitOf(*token, way, now);
+  const Result<PcrFit> fit = FitOf(*token, now);
   way.fit = fit.value_or(PcrFit::kUnknown);
   way.status = fit.status();
   return way;

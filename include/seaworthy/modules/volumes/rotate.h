@@ -10,6 +10,13 @@
 
 namespace seaworthy::volumes {
 
+// Adds the ways in, which must live on, and a recovery key last where it is asked for.
+Change AddWays(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
+               bool recovery_key);
+// Adds the new ones, and then takes the old ones away.
+Change ReplaceWays(tpm::Broker& broker, Deadline deadline, std::span<const TpmWayIn> ways,
+                   std::vector<std::uint32_t> old);
+
 // A new secret under `way`, whose policy is normally the one that the keyslot had, and a keyslot
 // for it; the old keyslot goes with its tokens. Who knew the old secret and had the disk can still
 // forge records of the header (header_guard.h): against him take Rekey. NOT_FOUND
