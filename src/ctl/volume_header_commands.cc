@@ -133,13 +133,11 @@ Outcome RunReencrypt(Session& session, const ReencryptOptions& options) {
   const CleansedAtEnd cleansed(request);
   request.set_name(options.name);
   RecoveryOutput recovery(session, options.recovery);
-  if (Outcome outcome = recovery.Prepare(*request.mutable_recovery_certificates_pem());
+  if (Outcome outcome = PrepareForRecoveryKey(session, recovery, options.opening,
+                                              *request.mutable_recovery_certificates_pem(),
+                                              *request.mutable_secret());
       !outcome.ok()) {
     return outcome;
-  }
-  if (Status status = FillSecret(session, options.opening, *request.mutable_secret());
-      !status.ok()) {
-    return Usage(status);
   }
   ProgressLine line(session.terminal());
   std::uint64_t done = 0;

@@ -220,6 +220,14 @@ Status FillAhead(const AheadOptions& options, v1::BootUpdate& update) {
   return {};
 }
 
+Outcome PrepareForRecoveryKey(Session& session, RecoveryOutput& recovery,
+                              const OpeningOptions& options, std::string& certificates_pem,
+                              v1::VolumeSecret& secret) {
+  if (Outcome outcome = recovery.Prepare(certificates_pem); !outcome.ok()) return outcome;
+  if (Status status = FillSecret(session, options, secret); !status.ok()) return Usage(status);
+  return {};
+}
+
 Outcome Confirm(Session& session, bool yes, const std::string& question) {
   if (yes) return {};
   Terminal& terminal = session.terminal();

@@ -70,6 +70,26 @@ Status FillWayIn(Session& session, const PolicyOptions& options, bool from_stdin
                  v1::NewTpmWayIn& way);
 Status FillAhead(const AheadOptions& options, v1::BootUpdate& update);
 
+// Where the new recovery key goes, and what opens the volume: all that such a call needs first.
+Outcome PrepareForRecoveryKey(Session& session, RecoveryOutput& recovery,
+                              const OpeningOptions& options, std::string& certificates_pem,
+                              v1::VolumeSecret& secret);
+
+// A call with a volume's secret that answers with the volume.
+template <class Request>
+Outcome CallForVolume(Session& session,
+                      grpc::Status (v1::VolumeService::Stub::*method)(grpc::ClientContext*,
+                                                                      const Request&, v1::Volume*),
+                      const OpeningOptions& options, Request& request) {
+  if (Status status = FillSecret(session, options, *request.mutable_secret()); !status.ok()) {
+    return Usage(status);
+  }
+  v1::Volume volume;
+  Outcome outcome = session.client().Call(method, request, volume, kVolumeTimeout);
+  if (outcome.ok()) session.Answer(volume, RenderVolume(volume, session.style()));
+  return outcome;
+}
+
 // A call that makes a recovery key, and the volume that it answers with.
 template <class Request, class Response>
 Outcome CallForRecoveryKey(Session& session,

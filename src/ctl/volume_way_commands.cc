@@ -78,14 +78,11 @@ Outcome RunAddRecovery(Session& session, const NewRecoveryOptions& options) {
   const CleansedAtEnd cleansed(request);
   request.set_name(options.name);
   RecoveryOutput recovery(session, options.recovery);
-  if (Outcome outcome =
-          recovery.Prepare(*request.mutable_recovery_key()->mutable_certificates_pem());
+  if (Outcome outcome = PrepareForRecoveryKey(
+          session, recovery, options.opening,
+          *request.mutable_recovery_key()->mutable_certificates_pem(), *request.mutable_secret());
       !outcome.ok()) {
     return outcome;
-  }
-  if (Status status = FillSecret(session, options.opening, *request.mutable_secret());
-      !status.ok()) {
-    return Usage(status);
   }
   return CallForRecoveryKey(session, &Volumes::AddWayIn, request, recovery);
 }
@@ -95,28 +92,14 @@ Outcome RunRemove(Session& session, const RemoveOptions& options) {
   const CleansedAtEnd cleansed(request);
   request.set_name(options.name);
   request.set_keyslot(options.keyslot);
-  if (Status status = FillSecret(session, options.opening, *request.mutable_secret());
-      !status.ok()) {
-    return Usage(status);
-  }
-  v1::Volume volume;
-  Outcome outcome = session.client().Call(&Volumes::RemoveWayIn, request, volume, kVolumeTimeout);
-  if (outcome.ok()) session.Answer(volume, RenderVolume(volume, session.style()));
-  return outcome;
+  return CallForVolume(session, &Volumes::RemoveWayIn, options.opening, request);
 }
 
 Outcome RunRotate(Session& session, const RotateOptions& options) {
   v1::RotateVolumeRequest request;
   const CleansedAtEnd cleansed(request);
   request.set_name(options.name);
-  if (Status status = FillSecret(session, options.opening, *request.mutable_secret());
-      !status.ok()) {
-    return Usage(status);
-  }
-  v1::Volume volume;
-  Outcome outcome = session.client().Call(&Volumes::RotateVolume, request, volume, kVolumeTimeout);
-  if (outcome.ok()) session.Answer(volume, RenderVolume(volume, session.style()));
-  return outcome;
+  return CallForVolume(session, &Volumes::RotateVolume, options.opening, request);
 }
 
 Outcome RunRekey(Session& session, const NewRecoveryOptions& options) {
@@ -124,13 +107,11 @@ Outcome RunRekey(Session& session, const NewRecoveryOptions& options) {
   const CleansedAtEnd cleansed(request);
   request.set_name(options.name);
   RecoveryOutput recovery(session, options.recovery);
-  if (Outcome outcome = recovery.Prepare(*request.mutable_recovery_certificates_pem());
+  if (Outcome outcome = PrepareForRecoveryKey(session, recovery, options.opening,
+                                              *request.mutable_recovery_certificates_pem(),
+                                              *request.mutable_secret());
       !outcome.ok()) {
     return outcome;
-  }
-  if (Status status = FillSecret(session, options.opening, *request.mutable_secret());
-      !status.ok()) {
-    return Usage(status);
   }
   return CallForRecoveryKey(session, &Volumes::RekeyVolume, request, recovery);
 }

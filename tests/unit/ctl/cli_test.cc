@@ -12,6 +12,7 @@
 #include "ctl/completion.h"
 #include "seaworthy/directory.h"
 #include "support/temp_root.h"
+#include "unit/ctl/run_ctl.h"
 
 namespace seaworthy::ctl {
 namespace {
@@ -22,25 +23,6 @@ using ::testing::StartsWith;
 using testing::TempRoot;
 
 const std::string kNonce(32, 'a');
-
-struct Ran {
-  int exit = -1;
-  std::string out;
-  std::string err;
-};
-
-Ran RunCtl(std::vector<std::string> arguments, const std::string& input = "",
-           bool interactive = false) {
-  std::istringstream in(input);
-  std::ostringstream out;
-  std::ostringstream err;
-  Terminal terminal{in, out, err, interactive, false};
-  Ran ran;
-  ran.exit = Run(std::move(arguments), terminal);
-  ran.out = out.str();
-  ran.err = err.str();
-  return ran;
-}
 
 TEST(Cli, HelpAndVersionAreAnswers) {
   EXPECT_EQ(RunCtl({"--help"}).exit, 0);

@@ -17,6 +17,7 @@
 #include "seaworthy/directory.h"
 #include "support/status_matchers.h"
 #include "support/temp_root.h"
+#include "unit/ctl/run_ctl.h"
 
 namespace seaworthy::ctl {
 namespace {
@@ -136,24 +137,10 @@ TEST(RenderVolume, ListTestRefreshAcceptPredict) {
             "sha256:7=01ff\n");
 }
 
-struct Ran {
-  int exit = -1;
-  std::string out;
-  std::string err;
-};
-
-Ran RunCtl(std::vector<std::string> arguments, const std::string& input = "",
-           bool interactive = false) {
-  std::istringstream in(input);
-  std::ostringstream out;
-  std::ostringstream err;
-  Terminal terminal{in, out, err, interactive, false};
+Ran RunVolumes(std::vector<std::string> arguments, const std::string& input = "",
+               bool interactive = false) {
   arguments.insert(arguments.begin(), {"--socket", "/nonexistent", "volumes"});
-  Ran ran;
-  ran.exit = Run(std::move(arguments), terminal);
-  ran.out = out.str();
-  ran.err = err.str();
-  return ran;
+  return RunCtl(std::move(arguments), input, interactive);
 }
 
 TEST(VolumeCommands, WrongUsageIsFoundBeforeTheDaemonIsAsked) {
@@ -200,26 +187,26 @@ TEST(VolumeCommands, WrongUsageIsFoundBeforeTheDaemonIsAsked) {
       {{"restore-header", "v", "--image", root / "two", "--pin"}, "--pin"},
   };
   for (const auto& [arguments, what] : wrong) {
-    const Ran ran = RunCtl(arguments);
+    const Ran ran = RunVolumes(arguments);
     EXPECT_EQ(ran.exit, 2) << ::testing::PrintToString(arguments) << ran.err;
     EXPECT_THAT(ran.out, IsEmpty());
     EXPECT_THAT(ran.err, HasSubstr(what)) << ::testing::PrintToString(arguments);
   }
   // What a call that failed was to write is not there.
   EXPECT_FALSE(std::filesystem::exists(root / "r"));
-  EXPECT_EQ(RunCtl({"format", "v", "/d", "--yes", "--recovery-file", root / "r"}).exit, 3);
+  EXPECT_EQ(RunVolumes({"format", "v", "/d", "--yes", "--recovery-file", root / "r"}).exit, 3);
   EXPECT_FALSE(std::filesystem::exists(root / "r"));
 }
 
 TEST(VolumeCommands, AskAPersonBeforeDataIsLost) {
   const std::vector<std::string> format = {"format", "v", "/dev/s\033", "--output", "json"};
-  const Ran no = RunCtl(format, "n\n", true);
+  const Ran no = RunVolumes(format, "n\n", true);
   EXPECT_EQ(no.exit, 1);
   EXPECT_THAT(no.err, HasSubstr("Make a volume of /dev/s\\x1b? All that is on it is lost."));
-  EXPECT_EQ(RunCtl(format, "y\n", true).exit, 3);
+  EXPECT_EQ(RunVolumes(format, "y\n", true).exit, 3);
   const std::vector<std::string> erase = {"erase", "v", "--uuid", "6f0a"};
-  EXPECT_EQ(RunCtl(erase, "", true).exit, 1);
-  EXPECT_EQ(RunCtl(erase, "yes\n", true).exit, 3);
+  EXPECT_EQ(RunVolumes(erase, "", true).exit, 1);
+  EXPECT_EQ(RunVolumes(erase, "yes\n", true).exit, 3);
 }
 
 TEST(SecretInput, AreReadFromStandardInputTheTerminalAndFiles) {
@@ -339,7 +326,7 @@ TEST(VolumeUnits, AreNamedAsSystemdNamesThem) {
 // systemd is the judge; the daemon's unit is the one that is shipped.
 TEST(VolumeUnits, AreFineToSystemdAndWithoutCycle) {
   const TempRoot root;
-  const Ran ran = RunCtl(
+  const Ran ran = RunVolumes(
       {"units", "my-docker", "--mount", "/var//lib/my-docker/", "--docker", "--out", root / "u"});
   ASSERT_EQ(ran.exit, 0) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("wrote " + root / "u/docker.service.d/10-seaworthy-volume.conf"));
@@ -363,12 +350,12 @@ TEST(VolumeUnits, AreFineToSystemdAndWithoutCycle) {
 }
 
 TEST(VolumeUnits, ArePrintedForAPersonAndAScript) {
-  const Ran text = RunCtl({"units", "docker", "--mount", "/var/lib/docker"});
+  const Ran text = RunVolumes({"units", "docker", "--mount", "/var/lib/docker"});
   EXPECT_EQ(text.exit, 0);
   EXPECT_THAT(text.out, HasSubstr("\n# /etc/systemd/system/var-lib-docker.mount\n[Unit]\n"));
   EXPECT_THAT(text.out, HasSubstr("\nWhat=/dev/mapper/docker\nWhere=/var/lib/docker\n"));
   EXPECT_THAT(text.out, Not(HasSubstr("docker.service.d")));
-  const Ran json = RunCtl({"units", "docker", "--mount", "/d", "--docker", "--output", "json"});
+  const Ran json = RunVolumes({"units", "docker", "--mount", "/d", "--docker", "--output", "json"});
   const auto units = nlohmann::json::parse(json.out)["units"];
   ASSERT_EQ(units.size(), 3U);
   EXPECT_EQ(units[2]["path"], "docker.service.d/10-seaworthy-volume.conf");
