@@ -26,7 +26,7 @@ LAYERS = {
 }
 
 # Headers directly in include/seaworthy/ are base's, but for these.
-TOP_HEADERS = {name: "verify" for name in ("allowed_files.h", "boot_log.h", "boot_log_file.h", "enrolment.h",
+TOP_HEADERS = {name: "verify" for name in ("allowed_files.h", "boot_log.h", "enrolment.h",
                                            "ima_certificate.h", "ima_list.h", "ima_list_file.h",
                                            "ima_signature.h", "pcr_difference.h",
                                            "pcr_prediction.h", "plain_text.h", "policy.h",

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "modules/attestation/ima_follower.h"
-#include "seaworthy/boot_log_file.h"
 #include "seaworthy/modules/attestation.h"
+#include "seaworthy/os/boot_log_file.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/verifier.h"
 
@@ -39,7 +39,7 @@ Status Attestation::Attest(Deadline deadline, const AttestRequest& request,
   ASSIGN_OR_RETURN(Quoted quoted, MakeQuote(deadline, request.nonce, request.selections));
   verify::Evidence& part = quoted.evidence;
   part.keys = std::move(keys);
-  ASSIGN_OR_RETURN(part.boot_log, verify::ReadBootLogFile(options_.boot_log));
+  ASSIGN_OR_RETURN(part.boot_log, os::ReadBootLogFile(options_.boot_log));
   if (request.reset_count == quoted.reset_count) part.ima_first = request.ima_first;
   return SendWithImaList(deadline, std::move(part), take);
 }

@@ -7,7 +7,7 @@
 #include "modules/volumes/foreign_json.h"
 #include "seaworthy/base64.h"
 #include "seaworthy/boot_log.h"
-#include "seaworthy/boot_log_file.h"
+#include "seaworthy/os/boot_log_file.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/quote.h"
 
@@ -22,7 +22,7 @@ constexpr auto kBankId = static_cast<std::uint16_t>(kBank);
 constexpr char kPcrsField[] = "sha256";
 constexpr std::uint32_t kVersion = 1;
 // The log in base64, and 24 digests in hex.
-constexpr std::size_t kMaxFile = 2 * verify::kMaxBootLogFile;
+constexpr std::size_t kMaxFile = 2 * os::kMaxBootLogFile;
 
 // By index, so that they come out ascending.
 void ReadPcrs(const json& object, BootState& state, FirstError& error) {
@@ -72,14 +72,14 @@ Result<BootState> ReadBootState(tpm::Broker& broker, Deadline deadline,
     state.pcrs.push_back({kBankId, value.index, value.digest});
   }
   // Outside of the turn: the firmware's log does not grow once the system runs.
-  ASSIGN_OR_RETURN(state.log, verify::ReadBootLogFile(boot_log));
+  ASSIGN_OR_RETURN(state.log, os::ReadBootLogFile(boot_log));
   return state;
 }
 
 Status WriteBootState(const Directory& directory, const std::string& name, const BootState& state) {
-  if (state.log.size() > verify::kMaxBootLogFile) {
+  if (state.log.size() > os::kMaxBootLogFile) {
     return Fail(Code::kInvalidArgument, "BOOT_STATE_TOO_LARGE",
-                "the boot log has more than " + std::to_string(verify::kMaxBootLogFile) + " bytes");
+                "the boot log has more than " + std::to_string(os::kMaxBootLogFile) + " bytes");
   }
   nlohmann::ordered_json pcrs = nlohmann::ordered_json::object();
   for (const verify::PcrValue& value : state.pcrs) {
@@ -100,8 +100,8 @@ Result<BootState> ParseBootState(std::string_view text) {
     reader.Tell("version", "is not " + std::to_string(kVersion));
   }
   if (const json* pcrs = reader.Object(kPcrsField); pcrs != nullptr) ReadPcrs(*pcrs, state, error);
-  if (reader.Base64("log", state.log) && state.log.size() > verify::kMaxBootLogFile) {
-    reader.Tell("log", "has more than " + std::to_string(verify::kMaxBootLogFile) + " bytes");
+  if (reader.Base64("log", state.log) && state.log.size() > os::kMaxBootLogFile) {
+    reader.Tell("log", "has more than " + std::to_string(os::kMaxBootLogFile) + " bytes");
   }
   RETURN_IF_ERROR(error.status());
   return state;

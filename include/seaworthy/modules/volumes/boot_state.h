@@ -22,13 +22,13 @@ struct BootState {
   Bytes log;  // as the firmware wrote it; empty: the platform has none
 };
 
-// PCRs of one moment, and the log in the file `boot_log`. Errors of verify::ReadBootLogFile and
+// PCRs of one moment, and the log in the file `boot_log`. Errors of os::ReadBootLogFile and
 // tpm::ReadPcrs.
 Result<BootState> ReadBootState(tpm::Broker& broker, Deadline deadline,
                                 const std::string& boot_log);
 
 // The file `name` in a state folder, replaced as a whole; PCRs of SHA-256 alone are kept.
-// INVALID_ARGUMENT (BOOT_STATE_TOO_LARGE) for a log beyond verify::kMaxBootLogFile.
+// INVALID_ARGUMENT (BOOT_STATE_TOO_LARGE) for a log beyond os::kMaxBootLogFile.
 Status WriteBootState(const Directory& directory, const std::string& name, const BootState& state);
 
 // NOT_FOUND when there is none; FAILED_PRECONDITION (BOOT_STATE_DAMAGED), naming the file and the

@@ -1,7 +1,7 @@
 #include "seaworthy/modules/volumes/boot_state.h"
 
 #include "component/modules/volumes/boot_fixture.h"
-#include "seaworthy/boot_log_file.h"
+#include "seaworthy/os/boot_log_file.h"
 
 namespace seaworthy::volumes {
 namespace {
@@ -38,7 +38,7 @@ TEST_F(BootStateTest, MayHaveNoLog) {
     EXPECT_THAT(state->log, IsEmpty());
     EXPECT_THAT(state->pcrs, SizeIs(24));
   }
-  ASSERT_THAT(ReplaceFile(log_path_, Bytes(verify::kMaxBootLogFile + 1), 0600), IsOk());
+  ASSERT_THAT(ReplaceFile(log_path_, Bytes(os::kMaxBootLogFile + 1), 0600), IsOk());
   for (const std::string& path : {log_path_, root_.path().string()}) {
     const auto state = ReadBootState(*broker_, Soon(), path);
     EXPECT_THAT(state, Fails(Code::kFailedPrecondition, "BOOT_LOG_UNREADABLE"));

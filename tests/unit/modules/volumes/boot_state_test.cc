@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "seaworthy/boot_log_file.h"
+#include "seaworthy/os/boot_log_file.h"
 #include "support/status_matchers.h"
 #include "support/temp_root.h"
 #include "unit/modules/volumes/boot_states.h"
@@ -70,13 +70,13 @@ TEST_F(BootStateFile, MayBeWithoutALog) {
 }
 
 TEST_F(BootStateFile, LogsOfEachSizeThatIsTakenAreReadAgain) {
-  BootState state{.pcrs = {}, .log = Bytes(verify::kMaxBootLogFile, 0xff)};
+  BootState state{.pcrs = {}, .log = Bytes(os::kMaxBootLogFile, 0xff)};
   ASSERT_THAT(WriteBootState(directory_, kFile, state), IsOk());
   ExpectEqual(ReadBootStateFile(directory_, kFile).value(), state);
   state.log.push_back(0);
   EXPECT_THAT(WriteBootState(directory_, kFile, state),
               Fails(Code::kInvalidArgument, "BOOT_STATE_TOO_LARGE"));
-  EXPECT_THAT(ReadBootStateFile(directory_, kFile)->log, SizeIs(verify::kMaxBootLogFile));
+  EXPECT_THAT(ReadBootStateFile(directory_, kFile)->log, SizeIs(os::kMaxBootLogFile));
 }
 
 TEST_F(BootStateFile, DamageIsNamed) {

@@ -5,7 +5,7 @@
 
 #include "seaworthy/bytes.h"
 
-namespace seaworthy::verify {
+namespace seaworthy::os {
 
 // So that a part of the evidence with the whole of it is no larger than what gRPC takes by default.
 // Firmware's logs have tens of KiB.
@@ -16,4 +16,4 @@ inline constexpr std::size_t kMaxBootLogFile = std::size_t{1} << 20;
 // than kMaxBootLogFile bytes.
 Result<Bytes> ReadBootLogFile(const std::string& path);
 
-}  // namespace seaworthy::verify
+}  // namespace seaworthy::os

@@ -1,8 +1,8 @@
-#include "seaworthy/boot_log_file.h"
+#include "seaworthy/os/boot_log_file.h"
 
 #include "seaworthy/directory.h"
 
-namespace seaworthy::verify {
+namespace seaworthy::os {
 
 Result<Bytes> ReadBootLogFile(const std::string& path) {
   if (path.empty()) return Bytes();
@@ -13,4 +13,4 @@ Result<Bytes> ReadBootLogFile(const std::string& path) {
               path + " cannot be read: " + Message(log.status()));
 }
 
-}  // namespace seaworthy::verify
+}  // namespace seaworthy::os
