@@ -1,1 +1,1 @@
-// Nothing: what tests include from outside is compiled with it, once.
+// Nothing: what others include from outside is compiled with it, once.

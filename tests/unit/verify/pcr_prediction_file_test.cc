@@ -133,7 +133,7 @@ TEST_F(PcrPredictionOfFile, PathNamesTheFileWhereTheOldOneIsNotThere) {
   const Bytes after = Uki("kernel 2", "quiet", "initrd 2");
   const BootLog log = LogOf({before});
   const FileChange change = {"/efi/boot/bootx64.efi", std::nullopt, after};
-  for (const std::uint32_t pcr : {4, 9, 11}) {
+  for (const std::uint32_t pcr : {4U, 9U, 11U}) {
     EXPECT_EQ(Predicted(log, pcr, change), ValueIn(LogOf({after}), pcr)) << pcr;
   }
   EXPECT_THAT(Predicted(log, 7, change), HasSubstr("not known to be signed as the old one"));
@@ -229,7 +229,7 @@ TEST_F(PcrPredictionOfFile, SectionsThatAreNotTheOldFilesAreNotPredicted) {
 TEST_F(PcrPredictionOfFile, UnifiedKernelInPlaceOfAnotherImageIsNotPredicted) {
   const Bytes uki = Uki("kernel", "quiet", "initrd");
   const Bytes loader = maker().Signed(ReadAll(kBootLoader), "a");
-  for (const std::uint32_t pcr : {4, 9, 11}) {
+  for (const std::uint32_t pcr : {4U, 9U, 11U}) {
     EXPECT_THAT(Predicted(LogOf({loader}), pcr, {"", ByteView(loader), uki}),
                 HasSubstr("only one of"));
     EXPECT_THAT(Predicted(LogOf({uki}), pcr, {"", ByteView(uki), loader}),
@@ -242,7 +242,7 @@ TEST_F(PcrPredictionOfFile, StubOfAnotherVersionIsNotPredicted) {
   Bytes after = before;
   static constexpr std::string_view kVersion = "systemd-stub 252";
   std::ranges::search(after, kVersion).begin()[kVersion.size() - 1] = '7';
-  for (const std::uint32_t pcr : {4, 9, 11}) {
+  for (const std::uint32_t pcr : {4U, 9U, 11U}) {
     EXPECT_THAT(Predicted(LogOf({before}), pcr, {"", ByteView(before), after}),
                 HasSubstr("not one of systemd-stub 252"));
   }
@@ -258,7 +258,7 @@ TEST_F(PcrPredictionOfFile, KernelUnderGrubIsAnImageAndAFile) {
     builder.Add(4, kEvEfiBootServicesApplication, Image({}), HashedOf(kernel));
     return builder.Parse();
   };
-  for (const std::uint32_t pcr : {4, 9}) {
+  for (const std::uint32_t pcr : {4U, 9U}) {
     EXPECT_EQ(Predicted(log(before), pcr, {"", ByteView(before), after}), ValueIn(log(after), pcr));
   }
   EXPECT_EQ(Predicted(log(before), 9, {"/vmlinuz", std::nullopt, after}), ValueIn(log(after), 9));

@@ -196,7 +196,7 @@ TEST(PcrPrediction, CommandLineIsReplacedInEachFormAndBank) {
   for (const std::uint16_t bank :
        {TPM2_ALG_SHA1, TPM2_ALG_SHA256, TPM2_ALG_SHA384, TPM2_ALG_SHA512}) {
     const Prediction prediction(GrubLog(change.before).Parse(), bank);
-    for (const std::uint32_t pcr : {8, 9, 12}) {
+    for (const std::uint32_t pcr : {8U, 9U, 12U}) {
       const auto predicted = prediction.Of(pcr, {change});
       ASSERT_THAT(predicted, IsOk());
       EXPECT_EQ(Hex(*predicted), Hex(PcrOf(after, bank, pcr))) << pcr;
@@ -206,7 +206,7 @@ TEST(PcrPrediction, CommandLineIsReplacedInEachFormAndBank) {
 
 TEST(PcrPrediction, CommandLineThatIsNotTheOldOneIsNotPredicted) {
   const Prediction prediction(GrubLog("/vmlinuz quiet").Parse());
-  for (const std::uint32_t pcr : {8, 9, 12}) {
+  for (const std::uint32_t pcr : {8U, 9U, 12U}) {
     EXPECT_THAT(prediction.Of(pcr, {CommandLineChange{"/vmlinuz", "/vmlinuz single"}}),
                 CannotPredict("PCR " + std::to_string(pcr)));
   }

@@ -133,7 +133,7 @@ constexpr std::size_t kOptional = kPe + 24;
 constexpr std::size_t kFirstSection = kOptional + 240;
 
 void Put32(Bytes& file, std::size_t at, std::uint32_t value) {
-  for (int i = 0; i < 4; ++i) file[at + i] = static_cast<std::uint8_t>(value >> 8 * i);
+  for (std::size_t i = 0; i < 4; ++i) file[at + i] = static_cast<std::uint8_t>(value >> 8 * i);
 }
 
 TEST(PeImage, CutAnywhereInItsHeadersIsMalformed) {
@@ -185,7 +185,7 @@ TEST(PeImage, SignaturesThatCannotBeReadAreMalformed) {
   maker.MakeKey("a");
   const Bytes file = maker.Signed(ReadAll(kStub), "a");
   const PeImage image = ParsePeImage(file).value();
-  for (const std::size_t at : {0, 4, 6, 8, 12}) {
+  for (const std::size_t at : {0U, 4U, 6U, 8U, 12U}) {
     Bytes broken = file;
     broken[file.size() - image.certificates.size() + at] ^= 0x40;
     EXPECT_THAT(SignersOf(ParsePeImage(broken).value()), Fails(Code::kInvalidArgument, "MALFORMED"))

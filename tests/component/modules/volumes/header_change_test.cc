@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 class HeaderChange : public VolumeTest {
  protected:
   Change Rotate(std::uint32_t keyslot) {
-    return [this, keyslot, add = AddWays({{.policy = PcrsAsTheyAre()}})](
+    return [keyslot, add = AddWays({{.policy = PcrsAsTheyAre()}})](
                Luks& luks, const SecretBytes& key) -> Result<std::vector<OpenWayIn>> {
       ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, add(luks, key));
       RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));

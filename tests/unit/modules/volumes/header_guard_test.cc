@@ -351,7 +351,8 @@ TEST(HeaderGuard, IsGoodForTheEndOfAReencryptionAndTheWayThere) {
   std::string former = "0";
   if (former == keyslot) former = "1";
   HeaderImage midst(image);
-  midst.Break(Volume(image).header.metadata.keyslots.at(former[0] - '0').area.offset + 1000);
+  midst.Break(Volume(image).header.metadata.keyslots.at(former == "0" ? 0U : 1U).area.offset +
+              1000);
   EXPECT_THAT(Checked(midst, way), IsOk());
   HeaderImage changed(image);
   changed.Change([&](json& root) { root["keyslots"][former]["priority"] = 2; });
