@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace seaworthy::verify {
+namespace seaworthy {
 
 std::string ToPlainText(std::string_view name);
 std::string FromPlainText(std::string_view text);
 
-}  // namespace seaworthy::verify
+}  // namespace seaworthy

@@ -14,22 +14,23 @@ import sys
 # includes another.
 LAYERS = {
     "base": set(),
+    "json": {"base"},
     "os": {"base"},
     "tpm": {"base"},
     "tls": {"base", "tpm"},
     "verify": {"base"},
     "rpc": {"base", "os", "tpm"},
-    "modules": {"base", "os", "tpm", "tls", "verify", "rpc"},
-    "mapper": {"base", "modules"},
-    "app": {"base", "os", "tpm", "tls", "verify", "rpc", "modules"},
-    "ctl": {"base", "os", "tpm", "tls", "verify", "rpc", "modules"},
+    "modules": {"base", "json", "os", "tpm", "tls", "verify", "rpc"},
+    "mapper": {"base", "json", "modules"},
+    "app": {"base", "json", "os", "tpm", "tls", "verify", "rpc", "modules"},
+    "ctl": {"base", "json", "os", "tpm", "tls", "verify", "rpc", "modules"},
 }
 
 # Headers directly in include/seaworthy/ are base's, but for these.
 TOP_HEADERS = {name: "verify" for name in ("allowed_files.h", "boot_log.h", "enrolment.h",
                                            "ima_certificate.h", "ima_list.h", "ima_list_file.h",
                                            "ima_signature.h", "pcr_difference.h",
-                                           "pcr_prediction.h", "plain_text.h", "policy.h",
+                                           "pcr_prediction.h", "policy.h",
                                            "verifier.h", "verify.h", "verify_message.h")}
 
 # Libraries from outside: a pattern of what is included, and patterns of the files that may. The
@@ -47,7 +48,8 @@ LIBRARIES = [
     ("libblkid", r"blkid/.*", [r"src/modules/volumes/signatures\.cc"], 1),
     ("absl", r"absl/.*", [r"include/seaworthy/status\.h", r"src/base/status\.cc"], None),
     ("libsystemd", r"systemd/.*", [r"src/(base|os|app)/.*"], None),
-    ("nlohmann-json", r"nlohmann/.*", [r"src/(modules|rpc|verify|app|ctl)/.*"], None),
+    ("nlohmann-json", r"nlohmann/.*",
+     [r"src/(json|modules|rpc|verify|app|ctl)/.*", r"include/seaworthy/json/.*"], None),
     ("toml++", r"toml(\+\+|plusplus)/.*|toml\.hpp", [r"src/app/.*"], 1),
     ("CLI11", r"CLI/.*", [r"src/ctl/.*"], None),
     ("protobuf in verify", r"(.*\.pb\.h|google/protobuf/.*)", [r"src/verify/.*"], 1),

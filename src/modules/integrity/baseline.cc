@@ -11,9 +11,6 @@
 namespace seaworthy::integrity {
 namespace {
 
-using verify::FromPlainText;
-using verify::ToPlainText;
-
 std::string TextOf(const FileAttributes& attributes, const std::string& name) {
   const auto found = attributes.find(name);
   return found == attributes.end() ? "" : found->second;

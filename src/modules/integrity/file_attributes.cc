@@ -48,7 +48,7 @@ Status ReadExtended(int fd, FileAttributes& attributes) {
   for (const std::string& name : *names) {
     ASSIGN_OR_RETURN(const std::optional<Bytes> value, ReadAttribute(fd, name));
     if (!value) continue;
-    std::string& text = attributes["xattr:" + verify::ToPlainText(name)];
+    std::string& text = attributes["xattr:" + ToPlainText(name)];
     if (name.starts_with("security.") && value->size() <= kMaxShownAttribute) {
       text = Hex(*value);
     } else {
@@ -97,7 +97,7 @@ Result<FileAttributes> ReadPlace(Deadline deadline, const Place& place) {
                                {"gid", std::to_string(place.stat.st_gid)}};
   if (S_ISLNK(mode)) {
     ASSIGN_OR_RETURN(const std::string target, ReadLink(place));
-    attributes["target"] = verify::ToPlainText(target);
+    attributes["target"] = ToPlainText(target);
     return attributes;
   }
   attributes["mode"] = Octal(mode);
@@ -114,7 +114,7 @@ Result<FileAttributes> ReadFileAttributes(Deadline deadline, const RootFolder& r
       place.ok() ? ReadPlace(deadline, *place) : Result<FileAttributes>(place.status());
   if (!attributes.ok()) return Wrap(attributes.status(), file.path);
   (*attributes)["kind"] = ToString(file.kind);
-  if (!file.package.empty()) (*attributes)["package"] = verify::ToPlainText(file.package);
+  if (!file.package.empty()) (*attributes)["package"] = ToPlainText(file.package);
   return attributes;
 }
 

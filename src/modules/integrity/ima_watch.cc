@@ -213,7 +213,7 @@ void ImaWatch::Look(const verify::ImaEntry& entry, News& news) {
     }
     news.events.push_back({.time = {},
                            .type = std::move(type),
-                           .target = verify::ToPlainText(path),
+                           .target = ToPlainText(path),
                            .message = "entry " + std::to_string(entry.number) + ": " + what});
   };
   const Result<verify::ImaFields> fields = verify::ParseImaFields(entry);

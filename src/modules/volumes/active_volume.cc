@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "modules/volumes/block_users.h"
-#include "modules/volumes/foreign_json.h"
 #include "seaworthy/directory.h"
+#include "seaworthy/json/foreign_json.h"
 
 namespace seaworthy::volumes {
 namespace {

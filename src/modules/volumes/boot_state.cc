@@ -4,9 +4,9 @@
 #include <map>
 #include <optional>
 
-#include "modules/volumes/foreign_json.h"
 #include "seaworthy/base64.h"
 #include "seaworthy/boot_log.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/os/boot_log_file.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/quote.h"

@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "modules/volumes/crypto.h"
-#include "modules/volumes/foreign_json.h"
 #include "seaworthy/base64.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/modules/volumes/tokens.h"
 #include "seaworthy/status_macros.h"
 

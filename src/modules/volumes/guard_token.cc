@@ -1,7 +1,7 @@
 // The record of header_guard.h as a token.
 #include "modules/volumes/crypto.h"
-#include "modules/volumes/foreign_json.h"
 #include "seaworthy/base64.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/modules/volumes/tokens.h"
 #include "seaworthy/status_macros.h"
 

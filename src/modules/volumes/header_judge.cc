@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "modules/volumes/foreign_json.h"
+#include "seaworthy/json/foreign_json.h"
 
 namespace seaworthy::volumes {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "modules/volumes/crypto.h"
-#include "modules/volumes/foreign_json.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/modules/volumes/header_judge.h"
 #include "seaworthy/status_macros.h"
 

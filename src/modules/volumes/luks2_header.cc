@@ -8,7 +8,7 @@
 
 #include "modules/volumes/crypto.h"
 #include "modules/volumes/extent.h"
-#include "modules/volumes/foreign_json.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::volumes {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "modules/volumes/foreign_json.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::volumes {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "modules/volumes/foreign_json.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/modules/volumes/mapping.h"
 #include "seaworthy/status_macros.h"
 

@@ -1,8 +1,8 @@
 // Tokens of systemd-cryptenroll, versions 248 to 257.
 #include <algorithm>
 
-#include "modules/volumes/foreign_json.h"
 #include "seaworthy/base64.h"
+#include "seaworthy/json/foreign_json.h"
 #include "seaworthy/modules/volumes/tokens.h"
 #include "seaworthy/status_macros.h"
 

@@ -10,7 +10,7 @@
 
 #include "seaworthy/bytes.h"
 
-namespace seaworthy::volumes {
+namespace seaworthy {
 
 // One object or nothing. libcryptsetup and systemd read the same texts with parsers of their own,
 // so what parsers take differently is refused: a name twice in an object, a NUL in a text, a
@@ -84,4 +84,4 @@ class ObjectReader {
   std::set<std::string, std::less<>> asked_;
 };
 
-}  // namespace seaworthy::volumes
+}  // namespace seaworthy

@@ -1,4 +1,4 @@
-#include "modules/volumes/foreign_json.h"
+#include "seaworthy/json/foreign_json.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include "seaworthy/base64.h"
 #include "seaworthy/plain_text.h"
 
-namespace seaworthy::volumes {
+namespace seaworthy {
 namespace {
 
 using nlohmann::json;
@@ -92,14 +92,14 @@ bool ParseDecimal(std::string_view text, std::uint64_t max, std::uint64_t& out) 
 }
 
 std::string Quoted(std::string_view text) {
-  std::string quoted = "\"" + verify::ToPlainText(text.substr(0, kMaxQuoted));
+  std::string quoted = "\"" + ToPlainText(text.substr(0, kMaxQuoted));
   return quoted + (text.size() > kMaxQuoted ? "...\"" : "\"");
 }
 
 void FirstError::Tell(const std::string& where, std::string_view what) {
   if (!status_.ok()) return;
   status_ = Fail(Code::kInvalidArgument, reason_,
-                 verify::ToPlainText(where.substr(0, 4 * kMaxQuoted)) + ": " + std::string(what));
+                 ToPlainText(where.substr(0, 4 * kMaxQuoted)) + ": " + std::string(what));
 }
 
 ObjectReader::ObjectReader(const json& value, std::string where, FirstError& error)
@@ -269,4 +269,4 @@ json ObjectReader::Rest() const {
   return rest;
 }
 
-}  // namespace seaworthy::volumes
+}  // namespace seaworthy

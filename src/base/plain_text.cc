@@ -2,7 +2,7 @@
 
 #include "seaworthy/bytes.h"
 
-namespace seaworthy::verify {
+namespace seaworthy {
 
 std::string ToPlainText(std::string_view name) {
   std::string text;
@@ -32,4 +32,4 @@ std::string FromPlainText(std::string_view text) {
   return name;
 }
 
-}  // namespace seaworthy::verify
+}  // namespace seaworthy
