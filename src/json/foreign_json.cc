@@ -70,6 +70,10 @@ Result<json> ParseForeignJson(std::string_view text, std::size_t max, std::strin
     return Fail(Code::kInvalidArgument, reason,
                 "the JSON has more than " + std::to_string(max) + " bytes");
   }
+  // Which this parser passes over, and others do not.
+  if (text.starts_with("\xef\xbb\xbf")) {
+    return Fail(Code::kInvalidArgument, reason, "the JSON begins with a byte order mark");
+  }
   Watch watch;
   json parsed = json::parse(
       text,

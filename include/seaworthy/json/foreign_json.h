@@ -12,9 +12,10 @@
 
 namespace seaworthy {
 
-// One object or nothing. libcryptsetup and systemd read the same texts with parsers of their own,
-// so what parsers take differently is refused: a name twice in an object, a NUL in a text, a
-// fraction, more than 32 levels, anything but RFC 8259. INVALID_ARGUMENT with `reason`.
+// One object or nothing. libcryptsetup, systemd and dockerd read the same texts with parsers of
+// their own, so what parsers take differently is refused: a name twice in an object, a NUL in a
+// text, a fraction, more than 32 levels, a byte order mark, anything but RFC 8259. INVALID_ARGUMENT
+// with `reason`.
 Result<nlohmann::json> ParseForeignJson(std::string_view text, std::size_t max,
                                         std::string_view reason);
 
