@@ -176,6 +176,9 @@ std::string RenderVolume(const v1::Volume& volume, const Style& style) {
                                                 ? style.Warning("none")
                                                 : "change " + std::to_string(volume.generation())});
   }
+  for (const std::string& key : volume.guard_keys()) {
+    rows.push_back({"guard key", Printable(key)});
+  }
   rows.push_back({"opened at start", volume.open_at_start() ? "yes" : "no"});
   if (const std::string options = Options(volume.mapping_options()); !options.empty()) {
     rows.push_back({"mapping", options});

@@ -27,6 +27,9 @@ struct VolumeEntry {
   std::string uuid;    // the header's
   bool open_at_start = false;
   ActivationOptions mapping;
+  // Names of guard keys (header_guard.h) that its header's record may be under: one; more where a
+  // change was broken off; none where it was not opened since such names are noted.
+  std::vector<std::string> guard_keys = {};
 };
 
 enum class VolumeState { kUnusable, kClosed, kOpen, kReencrypting };

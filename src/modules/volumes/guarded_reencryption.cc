@@ -114,7 +114,8 @@ Status RenewAtTheEnd(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
 Result<std::vector<OpenWayIn>> BeginReencryption(tpm::Broker& broker, Deadline deadline,
                                                  HeaderCopy& copy, const Unlocked& through,
                                                  std::span<const TpmWayIn> ways,
-                                                 const Announce& announce) {
+                                                 const Announce& announce,
+                                                 const NoteGuardKey& note) {
   const Change begin = [&](Luks& luks,
                            const SecretBytes& volume_key) -> Result<std::vector<OpenWayIn>> {
     std::vector<int> former;
@@ -134,8 +135,8 @@ Result<std::vector<OpenWayIn>> BeginReencryption(tpm::Broker& broker, Deadline d
     for (OpenWayIn& way : after) both.push_back(std::move(way));
     return both;
   };
-  ASSIGN_OR_RETURN(std::vector<OpenWayIn> all,
-                   ReplaceWaysIn(broker, deadline, copy, through, begin, Reencryption::kExpected));
+  ASSIGN_OR_RETURN(std::vector<OpenWayIn> all, ReplaceWaysIn(broker, deadline, copy, through, begin,
+                                                             Reencryption::kExpected, note));
   // Those of the old volume key come first, and are not for long.
   all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2));
   return all;

@@ -49,6 +49,7 @@ Result<std::vector<OpenWayIn>> AskForAll(tpm::Broker& broker, Deadline deadline,
   ASSIGN_OR_RETURN(Luks luks, Luks::Open(path));
   RETURN_IF_ERROR(RemoveRecords(luks));
   options.unguarded = true;
+  options.guard_keys.clear();
   std::vector<OpenWayIn> ways;
   for (;;) {
     ASSIGN_OR_RETURN(const HeaderCopy rest, HeaderCopy::Take(path));
@@ -65,8 +66,8 @@ Result<std::vector<OpenWayIn>> AskForAll(tpm::Broker& broker, Deadline deadline,
 }
 
 // What is said of the header until now.
-Status Before(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy,
-              const WayIn& through) {
+Status Before(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy, const WayIn& through,
+              const std::vector<std::string>& guard_keys) {
   ASSIGN_OR_RETURN(const PresentHeader now, ReadPresent(copy));
   ASSIGN_OR_RETURN(const GuardRecord record, FindGuard(now.header.metadata));
   std::optional<GuardCounter> counter;
@@ -77,11 +78,12 @@ Status Before(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy,
     if (!read.ok()) return read.status();
     counter = *read;
   }
-  return CheckGuard(now.read(), record, through, counter).status();
+  ASSIGN_OR_RETURN(const GuardProof proof, CheckGuard(now.read(), record, through, counter));
+  return CheckGuardKey(proof, guard_keys);
 }
 
 Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy, Unlocked through,
-                        const UnlockOptions& options) {
+                        const UnlockOptions& options, const NoteGuardKey& note) {
   Accepted accepted;
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> ways, AskForAll(broker, deadline, copy, options));
   if (!through.way.random && ways.empty()) {
@@ -89,7 +91,7 @@ Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy
                 "a passphrase guards nothing, and the TPM gives the secret of no token");
   }
   const OpenWayIn& knows = through.way.random ? through.way : ways.front();
-  accepted.before = Before(broker, deadline, copy, knows.way_in());
+  accepted.before = Before(broker, deadline, copy, knows.way_in(), options.guard_keys);
   accepted.guarded.push_back(knows.keyslot);
   for (const OpenWayIn& way : ways) accepted.guarded.push_back(way.keyslot);
   through.guard.reset();
@@ -98,7 +100,7 @@ Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy
     RETURN_IF_ERROR(RemoveRecords(luks));
     return std::move(ways);
   };
-  RETURN_IF_ERROR(ChangeHeader(broker, deadline, copy, through, change).status());
+  RETURN_IF_ERROR(ChangeHeader(broker, deadline, copy, through, change, note).status());
   std::ranges::sort(accepted.guarded);
   const auto [first, last] = std::ranges::unique(accepted.guarded);
   accepted.guarded.erase(first, last);
@@ -118,17 +120,19 @@ Result<Unlocked> OpenBy(const HeaderCopy& copy, const SecretBytes& passphrase) {
 }  // namespace
 
 Result<Accepted> AcceptByRecoveryKey(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                                     const SecretBytes& typed, const UnlockOptions& options) {
+                                     const SecretBytes& typed, const UnlockOptions& options,
+                                     const NoteGuardKey& note) {
   ASSIGN_OR_RETURN(const SecretBytes passphrase, ParseRecoveryKey(typed));
   ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase));
   through.way.random = true;
-  return Accept(broker, deadline, copy, std::move(through), options);
+  return Accept(broker, deadline, copy, std::move(through), options, note);
 }
 
 Result<Accepted> AcceptByPassphrase(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                                    const SecretBytes& passphrase, const UnlockOptions& options) {
+                                    const SecretBytes& passphrase, const UnlockOptions& options,
+                                    const NoteGuardKey& note) {
   ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase));
-  return Accept(broker, deadline, copy, std::move(through), options);
+  return Accept(broker, deadline, copy, std::move(through), options, note);
 }
 
 }  // namespace seaworthy::volumes

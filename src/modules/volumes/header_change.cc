@@ -49,8 +49,18 @@ struct Present {
   std::optional<GuardRecord> record;
 };
 
+// Under a guard key of its own.
+Result<GuardRecord> RecordAnew(const ReadHeader& now, const GuardCounter& next,
+                               const std::vector<WayIn>& ways, const NoteGuardKey& note) {
+  ASSIGN_OR_RETURN(GuardRecord record, MakeGuard(now, next, ways));
+  if (!note) return record;
+  ASSIGN_OR_RETURN(const GuardProof proof, CheckGuard(now, record, ways.front(), next));
+  RETURN_IF_ERROR(note(proof.key_id));
+  return record;
+}
+
 Result<GuardRecord> Record(const ReadHeader& now, const GuardCounter& next, const Present& present,
-                           std::vector<WayIn> ways) {
+                           std::vector<WayIn> ways, const NoteGuardKey& note) {
   if (present.record.has_value()) {
     return RenewGuard(*present.record, now, next, *present.through, ways, MayDiffer);
   }
@@ -59,18 +69,19 @@ Result<GuardRecord> Record(const ReadHeader& now, const GuardCounter& next, cons
       now.header.metadata.keyslots.contains(present.through->keyslot)) {
     ways.push_back(*present.through);
   }
-  return MakeGuard(now, next, ways);
+  return RecordAnew(now, next, ways, note);
 }
 
 Result<std::vector<OpenWayIn>> ChangeCopy(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                           Luks& luks, const SecretBytes& volume_key,
-                                          const Present& present, const Change& change) {
+                                          const Present& present, const Change& change,
+                                          const NoteGuardKey& note) {
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, change(luks, volume_key));
   ASSIGN_OR_RETURN(const GuardCounter counter,
                    CounterOfVolume(broker, deadline, copy, present.record));
   ASSIGN_OR_RETURN(const PresentHeader now, ReadPresent(copy));
   ASSIGN_OR_RETURN(const GuardRecord record,
-                   Record(now.read(), Next(counter), present, WaysIn(added)));
+                   Record(now.read(), Next(counter), present, WaysIn(added), note));
   RETURN_IF_ERROR(PutBackWith(record, broker, deadline, copy, luks, Reencryption::kUnexpected));
   return added;
 }
@@ -148,17 +159,18 @@ Status PutBackWith(const GuardRecord& record, tpm::Broker& broker, Deadline dead
 
 Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
                                             HeaderCopy& copy, const Unlocked& through,
-                                            const Change& change) {
+                                            const Change& change, const NoteGuardKey& note) {
   ASSIGN_OR_RETURN(Luks luks, copy.OpenAlone());
   ASSIGN_OR_RETURN(const SecretBytes volume_key, VolumeKeyOf(luks, through.way));
   Present present{std::nullopt, through.guard};
   if (through.way.random) present.through = through.way.way_in();
-  return ChangeCopy(broker, deadline, copy, luks, volume_key, present, change);
+  return ChangeCopy(broker, deadline, copy, luks, volume_key, present, change, note);
 }
 
 Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadline,
                                              HeaderCopy& copy, const Unlocked& through,
-                                             const Change& change, Reencryption reencryption) {
+                                             const Change& change, Reencryption reencryption,
+                                             const NoteGuardKey& note) {
   RETURN_IF_ERROR(CheckBefore(broker, deadline, copy, through));
   // A re-encryption looks how large the data are.
   ASSIGN_OR_RETURN(Luks luks,
@@ -169,15 +181,17 @@ Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadl
   RETURN_IF_ERROR(NobodyElse(now.header.metadata, made));
   ASSIGN_OR_RETURN(const GuardCounter counter,
                    CounterOfVolume(broker, deadline, copy, through.guard));
-  ASSIGN_OR_RETURN(const GuardRecord record, MakeGuard(now.read(), Next(counter), WaysIn(made)));
+  ASSIGN_OR_RETURN(const GuardRecord record,
+                   RecordAnew(now.read(), Next(counter), WaysIn(made), note));
   RETURN_IF_ERROR(PutBackWith(record, broker, deadline, copy, luks, reencryption));
   return made;
 }
 
 Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                                           const SecretBytes& volume_key, const Change& change) {
+                                           const SecretBytes& volume_key, const Change& change,
+                                           const NoteGuardKey& note) {
   ASSIGN_OR_RETURN(Luks luks, copy.OpenAlone());
-  return ChangeCopy(broker, deadline, copy, luks, volume_key, {}, change);
+  return ChangeCopy(broker, deadline, copy, luks, volume_key, {}, change, note);
 }
 
 }  // namespace seaworthy::volumes

@@ -246,6 +246,16 @@ Result<GuardProof> CheckGuard(const ReadHeader& now, GuardRecord record, const W
   return GuardProof{.record = std::move(record), .key_id = Hex(key_id)};
 }
 
+Status CheckGuardKey(const GuardProof& proof, std::span<const std::string> noted) {
+  if (noted.empty() || std::ranges::find(noted, proof.key_id) != noted.end()) return {};
+  return Fail(Code::kPermissionDenied, "GUARD_KEY_CHANGED",
+              "the record of the header is under the guard key " + proof.key_id +
+                  ", and that of the volume was noted as " + noted.back() +
+                  ": somebody who knows or knew a secret put another header or volume there, or "
+                  "another node changed it. Where that was you, accept the header by the recovery "
+                  "key (AcceptHeader)");
+}
+
 Result<GuardRecord> RenewGuard(const GuardRecord& present, const ReadHeader& now,
                                const GuardCounter& counter, const WayIn& through,
                                std::span<const WayIn> more, const MayDiffer& may_differ) {

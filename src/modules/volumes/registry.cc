@@ -15,10 +15,18 @@ constexpr std::size_t kMaxPath = 4096;
 constexpr std::size_t kMaxEntry = 16 * 1024;
 constexpr std::uint32_t kFormat = 1;
 constexpr char kDamaged[] = "VOLUME_ENTRY_DAMAGED";
+constexpr std::size_t kGuardKey = 64;
 constexpr std::string_view kEntry = ".json";
 constexpr std::string_view kSignatures = ".signatures";
 
-bool IsLetterOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+bool IsLetterOrDigit(char c) { return (c >= 'a' && c <= 'z') || IsDigit(c); }
+
+bool IsGuardKey(const std::string& name) {
+  return name.size() == kGuardKey &&
+         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'f') || IsDigit(c); });
+}
 
 std::string FileOf(const std::string& name, std::string_view kind) {
   return name + std::string(kind);
@@ -62,21 +70,27 @@ Result<VolumeEntry> ParseVolumeEntry(std::string_view text) {
   reader.Flag("allow_discards", entry.mapping.allow_discards);
   reader.Flag("no_read_workqueue", entry.mapping.no_read_workqueue);
   reader.Flag("no_write_workqueue", entry.mapping.no_write_workqueue);
+  if (reader.Texts("guard_keys", entry.guard_keys, ObjectReader::kOptional) &&
+      (entry.guard_keys.size() > kMaxGuardKeys ||
+       !std::ranges::all_of(entry.guard_keys, IsGuardKey))) {
+    reader.Tell("guard_keys", "has what is no name of a guard key, or too many");
+  }
   if (!reader.Rest().empty()) error.Tell("/" + reader.Rest().begin().key(), "is unknown");
   RETURN_IF_ERROR(error.status());
   return entry;
 }
 
 std::string ToJson(const VolumeEntry& entry) {
-  const nlohmann::ordered_json root = {{"format", kFormat},
-                                       {"name", entry.name},
-                                       {"device", entry.device},
-                                       {"uuid", entry.uuid},
-                                       {"open_at_start", entry.open_at_start},
-                                       {"read_only", entry.mapping.read_only},
-                                       {"allow_discards", entry.mapping.allow_discards},
-                                       {"no_read_workqueue", entry.mapping.no_read_workqueue},
-                                       {"no_write_workqueue", entry.mapping.no_write_workqueue}};
+  nlohmann::ordered_json root = {{"format", kFormat},
+                                 {"name", entry.name},
+                                 {"device", entry.device},
+                                 {"uuid", entry.uuid},
+                                 {"open_at_start", entry.open_at_start},
+                                 {"read_only", entry.mapping.read_only},
+                                 {"allow_discards", entry.mapping.allow_discards},
+                                 {"no_read_workqueue", entry.mapping.no_read_workqueue},
+                                 {"no_write_workqueue", entry.mapping.no_write_workqueue}};
+  if (!entry.guard_keys.empty()) root["guard_keys"] = entry.guard_keys;
   return root.dump(2) + "\n";
 }
 

@@ -23,6 +23,8 @@ Status CheckVolumeName(const std::string& name);
 // INVALID_ARGUMENT (INVALID_DEVICE) for what is no absolute path.
 Status CheckDevicePath(const std::string& device);
 
+inline constexpr std::size_t kMaxGuardKeys = 8;
+
 // INVALID_ARGUMENT (VOLUME_ENTRY_DAMAGED), naming the field.
 Result<VolumeEntry> ParseVolumeEntry(std::string_view json);
 std::string ToJson(const VolumeEntry& entry);

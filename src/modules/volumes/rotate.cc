@@ -94,7 +94,7 @@ Result<OpenWayIn> RotateTpmWayIn(tpm::Broker& broker, Deadline deadline, HeaderC
 
 Result<std::vector<OpenWayIn>> Rekey(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                      const Unlocked& through, std::span<const TpmWayIn> ways,
-                                     const Announce& announce) {
+                                     const Announce& announce, const NoteGuardKey& note) {
   const Change replace = [&](Luks& luks,
                              const SecretBytes& volume_key) -> Result<std::vector<OpenWayIn>> {
     std::vector<int> former;
@@ -104,7 +104,7 @@ Result<std::vector<OpenWayIn>> Rekey(tpm::Broker& broker, Deadline deadline, Hea
     if (announce) RETURN_IF_ERROR(announce(added));
     return added;
   };
-  return ReplaceWaysIn(broker, deadline, copy, through, replace);
+  return ReplaceWaysIn(broker, deadline, copy, through, replace, Reencryption::kUnexpected, note);
 }
 
 }  // namespace seaworthy::volumes

@@ -164,6 +164,8 @@ void ToMessage(const Volume& volume, v1::Volume& message) {
     message.set_problem_reason(Reason(volume.problem));
     message.set_problem(Message(volume.problem));
   }
+  message.mutable_guard_keys()->Assign(volume.entry.guard_keys.begin(),
+                                       volume.entry.guard_keys.end());
   v1::MappingOptions& mapping = *message.mutable_mapping_options();
   mapping.set_read_only(volume.entry.mapping.read_only);
   mapping.set_allow_discards(volume.entry.mapping.allow_discards);

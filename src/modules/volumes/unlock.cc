@@ -152,9 +152,20 @@ Result<OpenWayIn> AskAll(tpm::Context& context, tpm::SaltedSession& session,
 // cannot be read is told later: until a way in opens, why none does matters more.
 using Found = Result<std::optional<GuardRecord>>;
 
-Found FindRecord(const HeaderCopy& copy, bool unguarded) {
+// A volume that had a record does not come without it.
+Status CheckNotTakenOff(const Status& found, const UnlockOptions& options) {
+  if (Reason(found) != "HEADER_UNGUARDED" || options.guard_keys.empty()) return {};
+  return Fail(Code::kFailedPrecondition, "HEADER_UNGUARDED",
+              Message(found) + ", and it had one, under the guard key " +
+                  options.guard_keys.back() +
+                  ": somebody took it off. Where that was you, accept the header by the recovery "
+                  "key (AcceptHeader)");
+}
+
+Found FindRecord(const HeaderCopy& copy, const UnlockOptions& options) {
   auto record = FindGuard(copy.header().metadata);
-  if (Reason(record.status()) == "HEADER_UNGUARDED" && unguarded) return std::nullopt;
+  RETURN_IF_ERROR(CheckNotTakenOff(record.status(), options));
+  if (Reason(record.status()) == "HEADER_UNGUARDED" && options.unguarded) return std::nullopt;
   if (!record.ok()) return record.status();
   return *std::move(record);
 }
@@ -185,14 +196,19 @@ Status FindKeyslot(const HeaderCopy& header, OpenWayIn& way) {
   return {};
 }
 
-Found Guarded(Found record, const HeaderCopy& copy, const OpenWayIn& way,
-              const std::optional<GuardCounter>& counter) {
-  if (!record.ok() || !record->has_value()) return record;
+// The record proved by the way in.
+Status Prove(Found record, const HeaderCopy& copy, const std::optional<GuardCounter>& counter,
+             const UnlockOptions& options, Unlocked& unlocked) {
+  if (!record.ok()) return record.status();
+  if (!record->has_value()) return {};
   const Luks2Header& header = copy.header();
   ASSIGN_OR_RETURN(const KeyslotAreaDigests areas, DigestKeyslotAreas(copy.fd(), header.metadata));
-  ASSIGN_OR_RETURN(GuardProof proof,
-                   CheckGuard({header, areas}, **std::move(record), way.way_in(), counter));
-  return std::move(proof.record);
+  ASSIGN_OR_RETURN(GuardProof proof, CheckGuard({header, areas}, **std::move(record),
+                                                unlocked.way.way_in(), counter));
+  RETURN_IF_ERROR(CheckGuardKey(proof, options.guard_keys));
+  unlocked.guard = std::move(proof.record);
+  unlocked.guard_key = std::move(proof.key_id);
+  return {};
 }
 
 }  // namespace
@@ -207,7 +223,7 @@ Result<Unlocked> Unlock(tpm::Broker& broker, Deadline deadline, const HeaderCopy
                         const UnlockOptions& options) {
   Unlocked unlocked;
   const std::vector<Question> questions = Questions(header.header().metadata, unlocked.tried);
-  Found record = FindRecord(header, options.unguarded);
+  Found record = FindRecord(header, options);
   const std::uint32_t index = CounterIndex(record);
   std::optional<GuardCounter> counter;
   Result<OpenWayIn> way = broker.Run(deadline, [&](tpm::Context& context) -> Result<OpenWayIn> {
@@ -220,13 +236,14 @@ Result<Unlocked> Unlock(tpm::Broker& broker, Deadline deadline, const HeaderCopy
   });
   if (!way.ok()) return way.status();
   unlocked.way = *std::move(way);
-  ASSIGN_OR_RETURN(unlocked.guard, Guarded(std::move(record), header, unlocked.way, counter));
+  RETURN_IF_ERROR(Prove(std::move(record), header, counter, options, unlocked));
   return unlocked;
 }
 
 Result<Unlocked> UnlockByPassphrase(const HeaderCopy& header, const SecretBytes& passphrase,
                                     const UnlockOptions& options) {
   const auto record = FindGuard(header.header().metadata);
+  RETURN_IF_ERROR(CheckNotTakenOff(record.status(), options));
   if (Reason(record.status()) != "HEADER_UNGUARDED" && !options.unguarded) {
     return Fail(Code::kFailedPrecondition, "HEADER_NOT_CHECKED",
                 "a passphrase cannot check the record of the header: take the recovery key, or "
@@ -247,13 +264,13 @@ Result<Unlocked> UnlockByRecoveryKey(tpm::Broker& broker, Deadline deadline,
   Unlocked unlocked;
   ASSIGN_OR_RETURN(unlocked.way.passphrase, ParseRecoveryKey(typed));
   RETURN_IF_ERROR(FindKeyslot(header, unlocked.way));
-  Found record = FindRecord(header, options.unguarded);
+  Found record = FindRecord(header, options);
   const auto counter = broker.Run(deadline, [&](tpm::Context& context) {
     tpm::SaltedSession session(context);
     return CounterOf(session, CounterIndex(record));
   });
   if (!counter.ok()) return counter.status();
-  ASSIGN_OR_RETURN(unlocked.guard, Guarded(std::move(record), header, unlocked.way, *counter));
+  RETURN_IF_ERROR(Prove(std::move(record), header, *counter, options, unlocked));
   return unlocked;
 }
 

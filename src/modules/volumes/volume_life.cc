@@ -16,16 +16,17 @@ Status CheckWord(const VolumeSecret& secret) {
 }
 
 Result<Accepted> AcceptBy(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                          const VolumeSecret& secret, const UnlockOptions& options) {
+                          const VolumeSecret& secret, const UnlockOptions& options,
+                          const NoteGuardKey& note) {
   RETURN_IF_ERROR(CheckWord(secret));
   return secret.kind == VolumeSecret::Kind::kRecoveryKey
-             ? AcceptByRecoveryKey(broker, deadline, copy, secret.secret, options)
-             : AcceptByPassphrase(broker, deadline, copy, secret.secret, options);
+             ? AcceptByRecoveryKey(broker, deadline, copy, secret.secret, options, note)
+             : AcceptByPassphrase(broker, deadline, copy, secret.secret, options, note);
 }
 
 }  // namespace
 
-Result<AcceptedHeader> Volumes::State::AcceptHeld(Deadline deadline, const VolumeEntry& entry,
+Result<AcceptedHeader> Volumes::State::AcceptHeld(Deadline deadline, VolumeEntry& entry,
                                                   const VolumeSecret& secret,
                                                   const SecretBytes& pin) const {
   ASSIGN_OR_RETURN(HeaderCopy copy, Take(entry));
@@ -33,7 +34,12 @@ Result<AcceptedHeader> Volumes::State::AcceptHeld(Deadline deadline, const Volum
   UnlockOptions options;
   if (!pin.empty()) options.pin = &pin;
   ASSIGN_OR_RETURN(options.signatures, registry->ReadSignatures(entry.name));
-  ASSIGN_OR_RETURN(Accepted accepted, AcceptBy(broker_, deadline, copy, secret, options));
+  options.guard_keys = entry.guard_keys;
+  Accepted accepted;
+  RETURN_IF_ERROR(UnderNewGuardKey(entry, [&](const NoteGuardKey& note) -> Status {
+    ASSIGN_OR_RETURN(accepted, AcceptBy(broker_, deadline, copy, secret, options, note));
+    return {};
+  }));
   Tell("header_accepted", entry.name, Message(accepted.before));
   return AcceptedHeader{Look(deadline, entry), std::move(accepted)};
 }
@@ -41,10 +47,10 @@ Result<AcceptedHeader> Volumes::State::AcceptHeld(Deadline deadline, const Volum
 Result<std::string> Volumes::BackUp(Deadline deadline, const std::string& name,
                                     const VolumeSecret& secret,
                                     const std::string& certificates_pem) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   ASSIGN_OR_RETURN(const HeaderCopy copy, State::Take(held.entry));
   // A header that somebody else has changed is no backup of ours.
-  RETURN_IF_ERROR(state_->UnlockBy(deadline, copy, name, secret).status());
+  RETURN_IF_ERROR(state_->UnlockHeld(deadline, copy, held.entry, secret).status());
   ASSIGN_OR_RETURN(std::string backup, BackUpHeader(copy, certificates_pem));
   state_->Tell("backed_up", name, "");
   return backup;
@@ -52,14 +58,14 @@ Result<std::string> Volumes::BackUp(Deadline deadline, const std::string& name,
 
 Result<AcceptedHeader> Volumes::Accept(Deadline deadline, const std::string& name,
                                        const VolumeSecret& secret, const SecretBytes& pin) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   return state_->AcceptHeld(deadline, held.entry, secret, pin);
 }
 
 Result<AcceptedHeader> Volumes::Restore(Deadline deadline, const std::string& name,
                                         const VolumeSecret& secret, ByteView image,
                                         bool over_other_volume) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   // What cannot be accepted afterwards is not restored.
   RETURN_IF_ERROR(CheckWord(secret));
   RETURN_IF_ERROR(CheckClosed(held.entry));

@@ -106,13 +106,13 @@ std::vector<std::string> Volumes::State::Differences(Deadline deadline, const st
 
 Result<TestedVolume> Volumes::Test(Deadline deadline, const std::string& name,
                                    const VolumeSecret& secret) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   TestedVolume test;
   const Result<HeaderCopy> copy = State::Take(held.entry, Reencryption::kExpected);
   if (!copy.ok()) {
     test.status = copy.status();
   } else {
-    const Result<Unlocked> unlocked = state_->UnlockBy(deadline, *copy, name, secret);
+    const Result<Unlocked> unlocked = state_->UnlockHeld(deadline, *copy, held.entry, secret);
     test.status = unlocked.status();
     if (unlocked.ok()) {
       test.keyslot = unlocked->way.keyslot;
@@ -127,7 +127,7 @@ Result<TestedVolume> Volumes::Test(Deadline deadline, const std::string& name,
 
 Result<Volumes::Opened> Volumes::Open(Deadline deadline, const std::string& name,
                                       const VolumeSecret& secret) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   ASSIGN_OR_RETURN(const auto mapping, MappingOf(held.entry));
   if (mapping.has_value()) return Opened{MappingPath(*mapping), true};
   const Status status = state_->Map(deadline, held.entry, secret);
@@ -140,10 +140,10 @@ Result<Volumes::Opened> Volumes::Open(Deadline deadline, const std::string& name
   return Opened{MappingPath(name), false};
 }
 
-Status Volumes::State::Map(Deadline deadline, const VolumeEntry& entry,
+Status Volumes::State::Map(Deadline deadline, VolumeEntry& entry,
                            const VolumeSecret& secret) const {
   ASSIGN_OR_RETURN(const HeaderCopy copy, Take(entry));
-  const Result<Unlocked> unlocked = UnlockBy(deadline, copy, entry.name, secret);
+  const Result<Unlocked> unlocked = UnlockHeld(deadline, copy, entry, secret);
   if (!unlocked.ok()) {
     std::string why;
     for (const std::string& line : Differences(deadline, entry.name, copy.header().metadata)) {

@@ -83,7 +83,7 @@ Status Unexplained(const std::vector<std::string>& differences) {
 
 Result<EnrolledVolume> Volumes::AddTpm(Deadline deadline, const std::string& name,
                                        const VolumeSecret& secret, const NewTpmWayIn& wanted) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways,
                    state_->Prepare(deadline, std::span(&wanted, 1)));
   ASSIGN_OR_RETURN(const std::vector<OpenWayIn> added,
@@ -95,7 +95,7 @@ Result<EnrolledVolume> Volumes::AddTpm(Deadline deadline, const std::string& nam
 
 Result<EnrolledVolume> Volumes::AddRecovery(Deadline deadline, const std::string& name,
                                             const VolumeSecret& secret) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> added,
                    state_->ChangeBy(deadline, held.entry, secret,
                                     AddWays(state_->broker(), deadline, {}, true)));
@@ -107,7 +107,7 @@ Result<EnrolledVolume> Volumes::AddRecovery(Deadline deadline, const std::string
 
 Result<Volume> Volumes::Remove(Deadline deadline, const std::string& name,
                                const VolumeSecret& secret, std::uint32_t keyslot) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   const Change remove = [&](Luks& luks, const SecretBytes&) -> Result<std::vector<OpenWayIn>> {
     RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
     return std::vector<OpenWayIn>();
@@ -137,13 +137,14 @@ Result<WaysAnew> Volumes::State::Anew(Deadline deadline, const Luks2Metadata& me
 
 Result<Volume> Volumes::Rotate(Deadline deadline, const std::string& name,
                                const VolumeSecret& secret) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   ASSIGN_OR_RETURN(HeaderCopy copy, State::Take(held.entry));
   ASSIGN_OR_RETURN(const WaysAnew anew, state_->Anew(deadline, copy.header().metadata, secret));
   ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways, state_->Prepare(deadline, anew.wanted));
-  ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockBy(deadline, copy, name, secret));
-  RETURN_IF_ERROR(ChangeHeader(state_->broker(), deadline, copy, unlocked,
-                               ReplaceWays(state_->broker(), deadline, ways, anew.keyslots))
+  ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockHeld(deadline, copy, held.entry, secret));
+  RETURN_IF_ERROR(state_
+                      ->ChangeHeld(deadline, copy, held.entry, unlocked,
+                                   ReplaceWays(state_->broker(), deadline, ways, anew.keyslots))
                       .status());
   state_->Tell("rotated", name, std::to_string(ways.size()) + " ways in");
   return state_->Look(deadline, held.entry);
@@ -151,7 +152,7 @@ Result<Volume> Volumes::Rotate(Deadline deadline, const std::string& name,
 
 Result<Refresh> Volumes::RefreshPolicy(Deadline deadline, const std::string& name,
                                        const VolumeSecret& secret, const RefreshOptions& options) {
-  ASSIGN_OR_RETURN(const HeldVolume held, state_->Hold(deadline, name));
+  ASSIGN_OR_RETURN(HeldVolume held, state_->Hold(deadline, name));
   ASSIGN_OR_RETURN(HeaderCopy copy, State::Take(held.entry));
   const Luks2Metadata metadata = copy.header().metadata;
   ASSIGN_OR_RETURN(const BootState now, state_->ReadBoot(deadline));
@@ -170,12 +171,13 @@ Result<Refresh> Volumes::RefreshPolicy(Deadline deadline, const std::string& nam
     return Unexplained(refresh.differences);
   }
   ASSIGN_OR_RETURN(const std::vector<TpmWayIn> ways, state_->Prepare(deadline, wanted));
-  ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockBy(deadline, copy, name, secret));
+  ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockHeld(deadline, copy, held.entry, secret));
   if (!options.keep_old) refresh.removed = KeyslotsOf(stale);
   if (!ways.empty() || !refresh.removed.empty()) {
-    ASSIGN_OR_RETURN(const std::vector<OpenWayIn> added,
-                     ChangeHeader(state_->broker(), deadline, copy, unlocked,
-                                  ReplaceWays(state_->broker(), deadline, ways, refresh.removed)));
+    ASSIGN_OR_RETURN(
+        const std::vector<OpenWayIn> added,
+        state_->ChangeHeld(deadline, copy, held.entry, unlocked,
+                           ReplaceWays(state_->broker(), deadline, ways, refresh.removed)));
     for (const OpenWayIn& way : added) refresh.added.push_back(way.keyslot);
   }
   RETURN_IF_ERROR(state_->RecordBoot(name, now));

@@ -41,6 +41,14 @@ SecretBytes RecoveryKeyIn(std::vector<OpenWayIn>& made, bool asked) {
   return asked ? std::move(made.back().passphrase) : SecretBytes();
 }
 
+// Of a volume that is not registered yet.
+NoteGuardKey NoteIn(VolumeEntry& entry) {
+  return [&entry](const std::string& key_id) -> Status {
+    entry.guard_keys = {key_id};
+    return {};
+  };
+}
+
 std::vector<std::uint32_t> ClevisKeyslots(const Luks2Metadata& metadata) {
   std::vector<std::uint32_t> keyslots;
   for (const auto& [number, token] : metadata.tokens) {
@@ -123,7 +131,7 @@ Result<EnrolledVolume> Volumes::Format(Deadline deadline, const NewVolume& wante
   ASSIGN_OR_RETURN(HeaderCopy copy, HeaderCopy::Take(entry.device));
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> made,
                    FirstWaysIn(state_->broker(), deadline, copy, volume_key,
-                               AddWays(state_->broker(), deadline, ways, true)));
+                               AddWays(state_->broker(), deadline, ways, true), NoteIn(entry)));
   entry.uuid = copy.header().uuid;
   ASSIGN_OR_RETURN(const BootState boot, state_->ReadBoot(deadline));
   RETURN_IF_ERROR(state_->RecordBoot(entry.name, boot));
@@ -155,19 +163,22 @@ Result<EnrolledVolume> Volumes::Enrol(Deadline deadline, const Enrolment& wanted
   if (Reason(FindGuard(copy.header().metadata).status()) == "HEADER_UNGUARDED") {
     through.unguarded = true;
   }
-  ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockBy(deadline, copy, entry.name, through));
+  ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockBy(deadline, copy, entry, through));
+  if (unlocked.guard.has_value()) entry.guard_keys = {unlocked.guard_key};
   const Change add = AddWays(state_->broker(), deadline, ways, wanted.add_recovery_key);
   ASSIGN_OR_RETURN(
       std::vector<OpenWayIn> made,
-      ChangeHeader(state_->broker(), deadline, copy, unlocked,
-                   [&](Luks& luks, const SecretBytes& key) -> Result<std::vector<OpenWayIn>> {
-                     ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, add(luks, key));
-                     if (!wanted.replace_clevis) return added;
-                     for (const std::uint32_t keyslot : ClevisKeyslots(copy.header().metadata)) {
-                       RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
-                     }
-                     return added;
-                   }));
+      ChangeHeader(
+          state_->broker(), deadline, copy, unlocked,
+          [&](Luks& luks, const SecretBytes& key) -> Result<std::vector<OpenWayIn>> {
+            ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, add(luks, key));
+            if (!wanted.replace_clevis) return added;
+            for (const std::uint32_t keyslot : ClevisKeyslots(copy.header().metadata)) {
+              RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
+            }
+            return added;
+          },
+          NoteIn(entry)));
   ASSIGN_OR_RETURN(const BootState boot, state_->ReadBoot(deadline));
   RETURN_IF_ERROR(state_->RecordBoot(entry.name, boot));
   RETURN_IF_ERROR(registry->Write(entry));

@@ -66,10 +66,11 @@ Result<HeaderCopy> Volumes::State::Take(const VolumeEntry& entry, Reencryption r
 }
 
 Result<Unlocked> Volumes::State::UnlockBy(Deadline deadline, const HeaderCopy& copy,
-                                          const std::string& name,
+                                          const VolumeEntry& entry,
                                           const VolumeSecret& secret) const {
   UnlockOptions options;
   options.unguarded = secret.unguarded;
+  options.guard_keys = entry.guard_keys;
   if (secret.kind == VolumeSecret::Kind::kPassphrase) {
     return UnlockByPassphrase(copy, secret.secret, options);
   }
@@ -78,16 +79,62 @@ Result<Unlocked> Volumes::State::UnlockBy(Deadline deadline, const HeaderCopy& c
   }
   if (!secret.secret.empty()) options.pin = &secret.secret;
   ASSIGN_OR_RETURN(const Registry* registry, this->registry());
-  ASSIGN_OR_RETURN(options.signatures, registry->ReadSignatures(name));
+  ASSIGN_OR_RETURN(options.signatures, registry->ReadSignatures(entry.name));
   return Unlock(broker_, deadline, copy, options);
 }
 
-Result<std::vector<OpenWayIn>> Volumes::State::ChangeBy(Deadline deadline, const VolumeEntry& entry,
+void Volumes::State::KeepGuardKey(VolumeEntry& entry, const std::string& key_id) const {
+  if (entry.guard_keys == std::vector{key_id}) return;
+  entry.guard_keys = {key_id};
+  // What was noted until now has this key, or none: the volume opens all the same.
+  const auto registry = this->registry();
+  const Status kept = registry.ok() ? (*registry)->Write(entry) : registry.status();
+  if (!kept.ok())
+    Log(Level::kWarning, "noting the guard key of " + entry.name + ": " + Message(kept));
+}
+
+Result<Unlocked> Volumes::State::UnlockHeld(Deadline deadline, const HeaderCopy& copy,
+                                            VolumeEntry& entry, const VolumeSecret& secret) const {
+  ASSIGN_OR_RETURN(Unlocked unlocked, UnlockBy(deadline, copy, entry, secret));
+  if (unlocked.guard.has_value()) KeepGuardKey(entry, unlocked.guard_key);
+  return unlocked;
+}
+
+Status Volumes::State::UnderNewGuardKey(
+    VolumeEntry& entry, const std::function<Status(const NoteGuardKey& note)>& change) const {
+  std::string made;
+  const auto note = [&](const std::string& key_id) -> Status {
+    made = key_id;
+    // Where none is noted any is good already.
+    if (entry.guard_keys.empty()) return {};
+    if (entry.guard_keys.size() >= kMaxGuardKeys) entry.guard_keys.erase(entry.guard_keys.begin());
+    entry.guard_keys.push_back(key_id);
+    ASSIGN_OR_RETURN(const Registry* registry, this->registry());
+    return registry->Write(entry);
+  };
+  RETURN_IF_ERROR(change(note));
+  if (!made.empty()) KeepGuardKey(entry, made);
+  return {};
+}
+
+Result<std::vector<OpenWayIn>> Volumes::State::ChangeHeld(Deadline deadline, HeaderCopy& copy,
+                                                          VolumeEntry& entry,
+                                                          const Unlocked& through,
+                                                          const Change& change) const {
+  Result<std::vector<OpenWayIn>> added = std::vector<OpenWayIn>();
+  RETURN_IF_ERROR(UnderNewGuardKey(entry, [&](const NoteGuardKey& note) {
+    added = ChangeHeader(broker_, deadline, copy, through, change, note);
+    return added.status();
+  }));
+  return added;
+}
+
+Result<std::vector<OpenWayIn>> Volumes::State::ChangeBy(Deadline deadline, VolumeEntry& entry,
                                                         const VolumeSecret& secret,
                                                         const Change& change) const {
   ASSIGN_OR_RETURN(HeaderCopy copy, Take(entry));
-  ASSIGN_OR_RETURN(const Unlocked unlocked, UnlockBy(deadline, copy, entry.name, secret));
-  return ChangeHeader(broker_, deadline, copy, unlocked, change);
+  ASSIGN_OR_RETURN(const Unlocked unlocked, UnlockHeld(deadline, copy, entry, secret));
+  return ChangeHeld(deadline, copy, entry, unlocked, change);
 }
 
 Result<std::vector<TpmWayIn>> Volumes::State::Prepare(Deadline deadline,

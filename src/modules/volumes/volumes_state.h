@@ -58,10 +58,21 @@ class Volumes::State {
   // Of the volume that was enrolled. FAILED_PRECONDITION (OTHER_VOLUME).
   static Result<HeaderCopy> Take(const VolumeEntry& entry,
                                  Reencryption reencryption = Reencryption::kUnexpected);
-  Result<Unlocked> UnlockBy(Deadline deadline, const HeaderCopy& copy, const std::string& name,
+  // Under one of the guard keys that are noted.
+  Result<Unlocked> UnlockBy(Deadline deadline, const HeaderCopy& copy, const VolumeEntry& entry,
                             const VolumeSecret& secret) const;
+  // And notes the one that it is, where none was, or a change was broken off.
+  Result<Unlocked> UnlockHeld(Deadline deadline, const HeaderCopy& copy, VolumeEntry& entry,
+                              const VolumeSecret& secret) const;
+  // A change that may put the header under another guard key. That is noted beside the ones before
+  // while the header is put back: wherever it is broken off, what is on the disk then opens.
+  Status UnderNewGuardKey(VolumeEntry& entry,
+                          const std::function<Status(const NoteGuardKey& note)>& change) const;
+  // ChangeHeader, as such a change.
+  Result<std::vector<OpenWayIn>> ChangeHeld(Deadline deadline, HeaderCopy& copy, VolumeEntry& entry,
+                                            const Unlocked& through, const Change& change) const;
   // Unlocks and changes.
-  Result<std::vector<OpenWayIn>> ChangeBy(Deadline deadline, const VolumeEntry& entry,
+  Result<std::vector<OpenWayIn>> ChangeBy(Deadline deadline, VolumeEntry& entry,
                                           const VolumeSecret& secret, const Change& change) const;
 
   // With PCRs as they are, or as they were predicted. INVALID_ARGUMENT naming the field.
@@ -84,14 +95,14 @@ class Volumes::State {
   std::vector<std::string> Differences(Deadline deadline, const std::string& name,
                                        const Luks2Metadata& metadata) const;
   // Unlocks the volume, which is not open, and has it mapped. Why not, with all that differs.
-  Status Map(Deadline deadline, const VolumeEntry& entry, const VolumeSecret& secret) const;
+  Status Map(Deadline deadline, VolumeEntry& entry, const VolumeSecret& secret) const;
 
   // Those that fit the PCRs now, and need no PIN but the one in `secret`. FAILED_PRECONDITION
   // (NOTHING_TO_ROTATE).
   Result<WaysAnew> Anew(Deadline deadline, const Luks2Metadata& metadata,
                         const VolumeSecret& secret) const;
 
-  Result<AcceptedHeader> AcceptHeld(Deadline deadline, const VolumeEntry& entry,
+  Result<AcceptedHeader> AcceptHeld(Deadline deadline, VolumeEntry& entry,
                                     const VolumeSecret& secret, const SecretBytes& pin) const;
 
   // What the volume looks like, whatever is wrong with it.
@@ -108,6 +119,7 @@ class Volumes::State {
   bool Rest(std::chrono::milliseconds time);
 
  private:
+  void KeepGuardKey(VolumeEntry& entry, const std::string& key_id) const;
   // As they are, or as they will be.
   Result<tpm::PcrPolicy> PcrsOf(Deadline deadline, const NewTpmWayIn& wanted) const;
 

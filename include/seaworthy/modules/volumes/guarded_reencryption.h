@@ -26,7 +26,8 @@ namespace seaworthy::volumes {
 Result<std::vector<OpenWayIn>> BeginReencryption(tpm::Broker& broker, Deadline deadline,
                                                  HeaderCopy& copy, const Unlocked& through,
                                                  std::span<const TpmWayIn> ways,
-                                                 const Announce& announce = nullptr);
+                                                 const Announce& announce = nullptr,
+                                                 const NoteGuardKey& note = nullptr);
 
 // Goes on to the end, from wherever a crash or a pause has left it, and renews the record; also
 // where that alone was left to do. `copy` was taken with Reencryption::kExpected, `through` opens

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "seaworthy/modules/volumes/unlock.h"
@@ -12,13 +13,18 @@ namespace seaworthy::volumes {
 using Change =
     std::function<Result<std::vector<OpenWayIn>>(Luks& luks, const SecretBytes& volume_key)>;
 
+// Called with the name of a new guard key (GuardProof::key_id) before a header under it is on the
+// disk, for who notes such names; an error ends it, and nothing was done.
+using NoteGuardKey = std::function<Status(const std::string& key_id)>;
+
 // The copy is put back with a record of the header as `change` left it, one generation further.
 // `through` is what opened the volume; where its header had no record it gets the first one, with a
 // counter of its own in the TPM. Whatever happens, the volume has the header before or the one
 // after; after an error the copy may be neither, and has to be taken anew.
 Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
                                             HeaderCopy& copy, const Unlocked& through,
-                                            const Change& change);
+                                            const Change& change,
+                                            const NoteGuardKey& note = nullptr);
 
 // As ChangeHeader, for a change after which nobody else has a way in: the record gets a guard key
 // of its own, wrapped for what `change` made alone, so that who knew a secret before can neither
@@ -27,10 +33,12 @@ Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadli
 Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadline,
                                              HeaderCopy& copy, const Unlocked& through,
                                              const Change& change,
-                                             Reencryption reencryption = Reencryption::kUnexpected);
+                                             Reencryption reencryption = Reencryption::kUnexpected,
+                                             const NoteGuardKey& note = nullptr);
 
 // The same for a volume that has no keyslot yet, as Luks::Format leaves it.
 Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                                           const SecretBytes& volume_key, const Change& change);
+                                           const SecretBytes& volume_key, const Change& change,
+                                           const NoteGuardKey& note = nullptr);
 
 }  // namespace seaworthy::volumes

@@ -20,8 +20,8 @@
 // Not against one who knows a secret, now or formerly: he can unwrap the guard key, and it stays
 // the same when he is put out. MakeGuard makes another (rotate.h): what he writes then is at best a
 // volume of his own, with an older header. Against that, and against one who replaces the volume as
-// a whole with a secret of his own that this TPM seals for him: compare `key_id` with what was
-// noted outside of the disk.
+// a whole with a secret of his own that this TPM seals for him: CheckGuardKey compares `key_id`
+// with what was noted outside of the disk.
 #pragma once
 
 #include <functional>
@@ -99,6 +99,10 @@ Result<GuardProof> CheckGuard(const ReadHeader& now, const WayIn& through,
 // With the record that FindGuard found there.
 Result<GuardProof> CheckGuard(const ReadHeader& now, GuardRecord record, const WayIn& through,
                               const std::optional<GuardCounter>& counter);
+
+// Whether the record is under one of the guard keys whose names were noted; any, where none was.
+// PERMISSION_DENIED (GUARD_KEY_CHANGED).
+Status CheckGuardKey(const GuardProof& proof, std::span<const std::string> noted);
 
 // The record for the header as it is now, after a change of ours to the header that CheckGuard
 // found good: whatever `may_differ` does not accept has to be as `present` has it

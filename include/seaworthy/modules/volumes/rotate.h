@@ -33,9 +33,11 @@ using Announce = std::function<Status(const std::vector<OpenWayIn>& ways)>;
 // All ways in are replaced by these and by one recovery key, which comes last in what is returned:
 // everybody else is put out. The record gets a guard key of its own, on the same counter. What is
 // left to one who knew a secret and kept a copy of the disk is to put back all of it, with a record
-// that he forged: compare `key_id` (header_guard.h). INVALID_ARGUMENT (NO_TPM_WAY_IN) without any.
+// that he forged: CheckGuardKey tells (header_guard.h). INVALID_ARGUMENT (NO_TPM_WAY_IN) without
+// any.
 Result<std::vector<OpenWayIn>> Rekey(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                      const Unlocked& through, std::span<const TpmWayIn> ways,
-                                     const Announce& announce = nullptr);
+                                     const Announce& announce = nullptr,
+                                     const NoteGuardKey& note = nullptr);
 
 }  // namespace seaworthy::volumes

@@ -18,6 +18,9 @@ struct UnlockOptions {
   std::vector<SignedPolicy> signatures;
   // A header of which we have no record, as of a volume that others enrolled, is taken as well.
   bool unguarded = false;
+  // Names of guard keys that were noted for the volume (CheckGuardKey). Where there are any it had
+  // a record, and is not taken without one, `unguarded` or not.
+  std::vector<std::string> guard_keys;
 };
 
 struct TokenTried {
@@ -30,6 +33,7 @@ struct TokenTried {
 struct Unlocked {
   OpenWayIn way;
   std::optional<GuardRecord> guard;  // none: the header is not guarded
+  std::string guard_key;             // of `guard`, its name (GuardProof::key_id)
   std::vector<TokenTried> tried;     // the one that opens it last
 };
 
