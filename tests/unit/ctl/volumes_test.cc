@@ -38,6 +38,7 @@ Message Parse(const std::string& text) {
 constexpr char kVolume[] = R"(
   name: "docker" device: "/dev/sdb" uuid: "6f0a" label: "containers\033[2J" state: VOLUME_OPEN
   mapping: "/dev/mapper/docker" generation: 4 open_at_start: true
+  guard_keys: "a1\n" guard_keys: "b2"
   mapping_options { allow_discards: true no_read_workqueue: true }
   ways_in { keyslot: 0 kind: WAY_IN_TPM fit: POLICY_DOES_NOT_FIT
             policy { pcrs { bank: SHA256 indices: 7 indices: 14 } pin: true } }
@@ -55,6 +56,8 @@ TEST(RenderVolume, ShowsWaysInAndWhichFit) {
             "  UUID                  6f0a\n"
             "  label                 containers\\x1b[2J\n"
             "  record of the header  change 4\n"
+            "  guard key             a1\\n\n"
+            "  guard key             b2\n"
             "  opened at start       yes\n"
             "  mapping               the disk is told which blocks are free, no read workqueue\n"
             "  KEYSLOT  WAY IN        WHEN                                                NOW\n"

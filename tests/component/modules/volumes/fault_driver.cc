@@ -3,6 +3,7 @@
 //
 //   luks_fault_driver VOLUME CHANGE FAULT NTH FILE [TCTI STATE_DIR]
 //
+// CHANGE "node": that of a node whose state folder is VOLUME.
 // Exits with 0 when done, 4 after an error; plus 10 when the fault has struck.
 #include <cstdio>
 #include <cstdlib>
@@ -22,6 +23,7 @@ using namespace seaworthy::testing;
 Status Make(const std::vector<std::string>& arguments) {
   if (arguments.size() < 8) return MakeChange(arguments[1], arguments[2], arguments[5]);
   tpm::Broker broker({.tcti = arguments[6], .state_dir = arguments[7], .on_change = {}});
+  if (arguments[2] == "node") return RekeyByNode(broker, arguments[1], arguments[5]);
   return MakeGuardedChange(broker, arguments[1], arguments[2], arguments[5]);
 }
 

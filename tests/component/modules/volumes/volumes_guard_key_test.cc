@@ -1,7 +1,14 @@
 // What the node notes of a volume's guard key: one who knew a secret puts another header there.
+#include <sys/wait.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+
 #include "component/modules/volumes/volumes_fixture.h"
 #include "modules/volumes/registry.h"
 #include "seaworthy/modules/volumes/tokens.h"
+#include "support/fault_points.h"
 
 namespace seaworthy::volumes {
 namespace {
@@ -235,6 +242,35 @@ TEST_F(GuardKey, AChangeThatWasBrokenOffIsSettledAtTheNextOpening) {
   Note({other});
   EXPECT_THAT(Test().status, kChanged);
   EXPECT_THAT(Noted(), ElementsAre(other));
+}
+
+// M-99, M-81: wherever a daemon is killed that replaces all ways in.
+TEST_F(GuardKey, ANodeThatIsKilledAmidARekeyOpensTheVolume) {
+  SecretBytes key = SecretBytes::Copy(made_.recovery_key.view());
+  int nth = 1;
+  for (bool killed = true; killed && !HasFailure(); nth += 3) {
+    SCOPED_TRACE("point " + std::to_string(nth));
+    volumes_.reset();
+    broker_->Close();
+    std::filesystem::remove(root_ / "shown");
+    const int status = std::system(("exec " LUKS_FAULT_DRIVER " " + root_ / "state" + " node " +
+                                    std::to_string(static_cast<int>(testing::Fault::kKillAfter)) +
+                                    " " + std::to_string(nth) + " " + root_ / "shown" + " '" +
+                                    swtpm_.tcti() + "' " + root_ / "tpm" + " 2>" + root_ / "log")
+                                       .c_str());
+    killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    ASSERT_TRUE(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) << FileText("log");
+    Restart();
+    EXPECT_THAT(Test().status, IsOk());
+    EXPECT_THAT(Noted(), SizeIs(1));
+    const SecretBytes shown = Secret(FileText("shown"));
+    const bool former = Test(RecoveryKey(key)).status.ok();
+    const bool next = !shown.empty() && Test(RecoveryKey(shown)).status.ok();
+    EXPECT_NE(former, next) << "a part of the change";
+    EXPECT_TRUE(killed || next);
+    if (next) key = SecretBytes::Copy(shown.view());
+  }
+  EXPECT_GT(nth, 60);
 }
 
 TEST_F(GuardKey, WhatIsNoNameOfOneIsADamagedEntry) {
