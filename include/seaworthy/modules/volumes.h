@@ -127,6 +127,7 @@ class Volumes final : public Module {
     std::string state_dir;
     std::string boot_log;       // empty: the platform has none
     std::string mapper_socket;  // of seaworthy-mapper
+    std::string root = "/";     // where proc and sys are looked for
   };
 
   Volumes(tpm::Broker& broker, Events& events, Options options);

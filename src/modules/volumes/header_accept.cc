@@ -38,7 +38,8 @@ Result<UniqueFd> Scratch(const HeaderCopy& copy) {
 // Whether the caller has to hear of it; else the TPM has no more to give.
 bool IsToBeTold(const Status& status) {
   return Reason(status) == "PIN_WRONG" || Reason(status) == "TPM_LOCKOUT" ||
-         status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded;
+         Reason(status) == "KEYSLOT_MEMORY" || status.code() == Code::kUnavailable ||
+         status.code() == Code::kDeadlineExceeded;
 }
 
 // Each way in whose secret the TPM gives now, one token after the other.
@@ -111,9 +112,10 @@ Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy
 }
 
 // The record is not asked.
-Result<Unlocked> OpenBy(const HeaderCopy& copy, const SecretBytes& passphrase) {
-  UnlockOptions options;
+Result<Unlocked> OpenBy(const HeaderCopy& copy, const SecretBytes& passphrase,
+                        UnlockOptions options) {
   options.unguarded = true;
+  options.guard_keys.clear();
   return UnlockByPassphrase(copy, passphrase, options);
 }
 
@@ -123,7 +125,7 @@ Result<Accepted> AcceptByRecoveryKey(tpm::Broker& broker, Deadline deadline, Hea
                                      const SecretBytes& typed, const UnlockOptions& options,
                                      const NoteGuardKey& note) {
   ASSIGN_OR_RETURN(const SecretBytes passphrase, ParseRecoveryKey(typed));
-  ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase));
+  ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase, options));
   through.way.random = true;
   return Accept(broker, deadline, copy, std::move(through), options, note);
 }
@@ -131,7 +133,7 @@ Result<Accepted> AcceptByRecoveryKey(tpm::Broker& broker, Deadline deadline, Hea
 Result<Accepted> AcceptByPassphrase(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                     const SecretBytes& passphrase, const UnlockOptions& options,
                                     const NoteGuardKey& note) {
-  ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase));
+  ASSIGN_OR_RETURN(Unlocked through, OpenBy(copy, passphrase, options));
   return Accept(broker, deadline, copy, std::move(through), options, note);
 }
 

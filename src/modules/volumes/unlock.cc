@@ -180,17 +180,57 @@ Result<std::optional<GuardCounter>> CounterOf(tpm::SaltedSession& session, std::
   return GuardCounter{nv_index, value};
 }
 
+// Whether there is memory to derive the key of the keyslot.
+Status CheckMemory(const HeaderCopy& header, std::uint32_t keyslot, const UnlockOptions& options) {
+  constexpr std::uint64_t kMib = std::uint64_t{1} << 20;
+  constexpr std::uint64_t kElse = 32 * kMib;  // that the call takes
+  const auto& keyslots = header.header().metadata.keyslots;
+  const auto found = keyslots.find(keyslot);
+  if (!options.memory.has_value() || found == keyslots.end() || !found->second.kdf.has_value()) {
+    return {};
+  }
+  const Luks2Keyslot::Kdf& kdf = *found->second.kdf;
+  const std::uint64_t wanted = kdf.memory * 1024;  // JudgeHeader has looked at it
+  if (wanted == 0 || wanted + kElse <= *options.memory) return {};
+  return Fail(Code::kResourceExhausted, "KEYSLOT_MEMORY",
+              "keyslot " + std::to_string(keyslot) + " derives its key with " + kdf.type + " in " +
+                  std::to_string(wanted / kMib) + " MiB, and the process may take " +
+                  std::to_string(*options.memory / kMib) +
+                  " MiB more: raise MemoryHigh and MemoryMax of the unit for this call");
+}
+
+// Which keyslot the passphrase opens, of those that there is memory for.
+Result<int> KeyslotOf(const HeaderCopy& header, const SecretBytes& passphrase,
+                      const UnlockOptions& options) {
+  ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
+  Status lacking;
+  std::vector<int> fitting;
+  for (const auto& [number, keyslot] : header.header().metadata.keyslots) {
+    const Status status = CheckMemory(header, number, options);
+    if (!status.ok()) {
+      lacking = status;
+    } else if (keyslot.type == "luks2") {
+      fitting.push_back(static_cast<int>(number));
+    }
+  }
+  if (lacking.ok()) return luks.FindKeyslot(passphrase);
+  for (const int keyslot : fitting) {
+    Result<int> opened = luks.TestPassphrase(passphrase, keyslot);
+    if (Reason(opened.status()) != "PASSPHRASE_WRONG") return opened;
+  }
+  return lacking;
+}
+
 // Which keyslot a recovery key opens, and of which token. Those of recovery keys are tried first,
 // as each costs the same whether it opens or not.
-Status FindKeyslot(const HeaderCopy& header, OpenWayIn& way) {
+Status FindKeyslot(const HeaderCopy& header, const UnlockOptions& options, OpenWayIn& way) {
   for (const auto& [number, token] : header.header().metadata.tokens) {
     if (token.type != kSystemdRecovery || token.keyslots.size() != 1) continue;
     way.keyslot = token.keyslots.front();
     way.token = number;
-    if (OpenKeyslot(header, way).ok()) return {};
+    if (CheckMemory(header, way.keyslot, options).ok() && OpenKeyslot(header, way).ok()) return {};
   }
-  ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
-  ASSIGN_OR_RETURN(const int keyslot, luks.FindKeyslot(way.passphrase));
+  ASSIGN_OR_RETURN(const int keyslot, KeyslotOf(header, way.passphrase, options));
   way.keyslot = static_cast<std::uint32_t>(keyslot);
   way.token = 0;
   return {};
@@ -236,6 +276,7 @@ Result<Unlocked> Unlock(tpm::Broker& broker, Deadline deadline, const HeaderCopy
   });
   if (!way.ok()) return way.status();
   unlocked.way = *std::move(way);
+  RETURN_IF_ERROR(CheckMemory(header, unlocked.way.keyslot, options));
   RETURN_IF_ERROR(Prove(std::move(record), header, counter, options, unlocked));
   return unlocked;
 }
@@ -250,8 +291,7 @@ Result<Unlocked> UnlockByPassphrase(const HeaderCopy& header, const SecretBytes&
                 "say that the header is to be believed");
   }
   Unlocked unlocked;
-  ASSIGN_OR_RETURN(const Luks luks, header.OpenAlone());
-  ASSIGN_OR_RETURN(const int keyslot, luks.TestPassphrase(passphrase));
+  ASSIGN_OR_RETURN(const int keyslot, KeyslotOf(header, passphrase, options));
   unlocked.way.keyslot = static_cast<std::uint32_t>(keyslot);
   unlocked.way.passphrase = SecretBytes::Copy(passphrase.view());
   unlocked.way.random = false;
@@ -263,7 +303,7 @@ Result<Unlocked> UnlockByRecoveryKey(tpm::Broker& broker, Deadline deadline,
                                      const UnlockOptions& options) {
   Unlocked unlocked;
   ASSIGN_OR_RETURN(unlocked.way.passphrase, ParseRecoveryKey(typed));
-  RETURN_IF_ERROR(FindKeyslot(header, unlocked.way));
+  RETURN_IF_ERROR(FindKeyslot(header, options, unlocked.way));
   Found record = FindRecord(header, options);
   const auto counter = broker.Run(deadline, [&](tpm::Context& context) {
     tpm::SaltedSession session(context);

@@ -31,10 +31,9 @@ Result<AcceptedHeader> Volumes::State::AcceptHeld(Deadline deadline, VolumeEntry
                                                   const SecretBytes& pin) const {
   ASSIGN_OR_RETURN(HeaderCopy copy, Take(entry));
   ASSIGN_OR_RETURN(const Registry* registry, this->registry());
-  UnlockOptions options;
+  UnlockOptions options = OptionsFor(entry);
   if (!pin.empty()) options.pin = &pin;
   ASSIGN_OR_RETURN(options.signatures, registry->ReadSignatures(entry.name));
-  options.guard_keys = entry.guard_keys;
   Accepted accepted;
   RETURN_IF_ERROR(UnderNewGuardKey(entry, [&](const NoteGuardKey& note) -> Status {
     ASSIGN_OR_RETURN(accepted, AcceptBy(broker_, deadline, copy, secret, options, note));

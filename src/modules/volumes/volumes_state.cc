@@ -4,6 +4,7 @@
 
 #include "modules/volumes/volume_view.h"
 #include "seaworthy/log.h"
+#include "seaworthy/os/memory.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/quote.h"
 
@@ -65,12 +66,18 @@ Result<HeaderCopy> Volumes::State::Take(const VolumeEntry& entry, Reencryption r
                   " was enrolled as " + entry.uuid);
 }
 
+UnlockOptions Volumes::State::OptionsFor(const VolumeEntry& entry) const {
+  UnlockOptions options;
+  options.guard_keys = entry.guard_keys;
+  options.memory = os::MemoryLeft(options_.root);
+  return options;
+}
+
 Result<Unlocked> Volumes::State::UnlockBy(Deadline deadline, const HeaderCopy& copy,
                                           const VolumeEntry& entry,
                                           const VolumeSecret& secret) const {
-  UnlockOptions options;
+  UnlockOptions options = OptionsFor(entry);
   options.unguarded = secret.unguarded;
-  options.guard_keys = entry.guard_keys;
   if (secret.kind == VolumeSecret::Kind::kPassphrase) {
     return UnlockByPassphrase(copy, secret.secret, options);
   }

@@ -58,7 +58,8 @@ class Volumes::State {
   // Of the volume that was enrolled. FAILED_PRECONDITION (OTHER_VOLUME).
   static Result<HeaderCopy> Take(const VolumeEntry& entry,
                                  Reencryption reencryption = Reencryption::kUnexpected);
-  // Under one of the guard keys that are noted.
+  // With the guard keys that are noted, and the memory that there is.
+  UnlockOptions OptionsFor(const VolumeEntry& entry) const;
   Result<Unlocked> UnlockBy(Deadline deadline, const HeaderCopy& copy, const VolumeEntry& entry,
                             const VolumeSecret& secret) const;
   // And notes the one that it is, where none was, or a change was broken off.

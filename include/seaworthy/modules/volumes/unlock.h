@@ -21,6 +21,9 @@ struct UnlockOptions {
   // Names of guard keys that were noted for the volume (CheckGuardKey). Where there are any it had
   // a record, and is not taken without one, `unguarded` or not.
   std::vector<std::string> guard_keys;
+  // Bytes that deriving the key of a keyslot may take, as those of Argon2id take a gigabyte;
+  // nothing: as many as it wants. RESOURCE_EXHAUSTED (KEYSLOT_MEMORY) where only more would tell.
+  std::optional<std::uint64_t> memory;
 };
 
 struct TokenTried {

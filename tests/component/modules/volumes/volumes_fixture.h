@@ -30,7 +30,7 @@ class VolumesModule : public VolumeTest {
   void Restart() {
     volumes_.reset();
     volumes_ = std::make_unique<Volumes>(
-        *broker_, events_, Volumes::Options{root_ / "state", "", root_ / "no-mapper"});
+        *broker_, events_, Volumes::Options{root_ / "state", "", root_ / "no-mapper", platform_});
     EXPECT_THAT(volumes_->Start(), testing::IsOk());
   }
 
@@ -69,6 +69,7 @@ class VolumesModule : public VolumeTest {
     return kinds;
   }
 
+  std::string platform_ = "/";  // whose memory it is
   Events events_;
   std::unique_ptr<Volumes> volumes_;
 };
