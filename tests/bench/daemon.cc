@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
 
@@ -71,6 +72,8 @@ std::chrono::nanoseconds Daemon::Start() {
       const auto channel =
           grpc::CreateChannel("unix:" + root_ / "admin/s", grpc::InsecureChannelCredentials());
       keys_ = v1::KeyService::NewStub(channel);
+      node_ = v1::NodeService::NewStub(channel);
+      volumes_ = v1::VolumeService::NewStub(channel);
       attestation_ = v1::AttestationService::NewStub(channel);
       generic_ = std::make_unique<grpc::GenericStub>(channel);
       return now - begin;
@@ -78,9 +81,43 @@ std::chrono::nanoseconds Daemon::Start() {
   }
 }
 
+std::chrono::nanoseconds Daemon::StartAndUnlock(int count) {
+  const auto begin = std::chrono::steady_clock::now();
+  Start();
+  grpc::ClientContext context;
+  v1::WatchEventsRequest request;
+  request.set_include_recent(true);
+  const auto events = node_->WatchEvents(&context, request);
+  v1::Event event;
+  for (int unlocked = 0; unlocked < count;) {
+    if (!events->Read(&event)) Check(events->Finish(), "WatchEvents");
+    if (event.type() != "volume.refused") continue;
+    if (!event.message().starts_with("DEVICE_PATH_INVALID")) Give(event.message());
+    ++unlocked;
+  }
+  const auto end = std::chrono::steady_clock::now();
+  context.TryCancel();
+  return end - begin;
+}
+
+void Daemon::FormatVolume(const std::string& name) {
+  const std::string device = root_ / (name + ".img");
+  std::ofstream(device, std::ios::trunc);
+  std::filesystem::resize_file(device, std::uint64_t{20} << 20);
+  grpc::ClientContext context;
+  v1::FormatVolumeRequest request;
+  request.set_name(name);
+  request.set_device(device);
+  request.set_open_at_start(true);
+  v1::FormatVolumeResponse response;
+  Check(volumes_->FormatVolume(&context, request, &response), "FormatVolume");
+}
+
 void Daemon::Stop() {
   if (pid_ <= 0) return;
   keys_.reset();
+  node_.reset();
+  volumes_.reset();
   attestation_.reset();
   generic_.reset();
   kill(pid_, SIGTERM);

@@ -14,6 +14,8 @@
 #include "seaworthy/handle.h"
 #include "seaworthy/v1/attestation.grpc.pb.h"
 #include "seaworthy/v1/key.grpc.pb.h"
+#include "seaworthy/v1/node.grpc.pb.h"
+#include "seaworthy/v1/volume.grpc.pb.h"
 #include "support/temp_root.h"
 
 namespace seaworthy::bench {
@@ -27,6 +29,9 @@ class Daemon {
 
   // From fork to READY=1, as systemd would measure it.
   std::chrono::nanoseconds Start();
+  // From fork until `count` volumes that are to be opened at the start were unlocked. They are
+  // files and cannot be mapped, which is looked at after all else.
+  std::chrono::nanoseconds StartAndUnlock(int count);
   // SIGTERM, and waits for the end.
   void Stop();
 
@@ -35,6 +40,9 @@ class Daemon {
   // What it takes for the firmware's and the kernel's; not there unless somebody writes them.
   std::string boot_log() const { return root_ / "boot_log"; }
   std::string ima_list() const { return root_ / "ima_list"; }
+
+  // A volume in a file, to be opened at each start.
+  void FormatVolume(const std::string& name);
 
   // Calls over the admin socket; the key is made when it is not there.
   void CreateKey(const std::string& name, v1::KeyAlgorithm algorithm = v1::EC_P256);
@@ -55,6 +63,8 @@ class Daemon {
   UniqueFd notify_;
   pid_t pid_ = -1;
   std::unique_ptr<v1::KeyService::Stub> keys_;
+  std::unique_ptr<v1::NodeService::Stub> node_;
+  std::unique_ptr<v1::VolumeService::Stub> volumes_;
   std::unique_ptr<v1::AttestationService::Stub> attestation_;
   std::unique_ptr<grpc::GenericStub> generic_;
 };

@@ -1,7 +1,9 @@
 #include "bench/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "bench/process.h"
@@ -11,7 +13,7 @@
 namespace seaworthy::bench {
 
 double Median(std::vector<double> values) {
-  if (values.empty()) Give("nothing was measured; is a filter set?");
+  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
@@ -20,6 +22,10 @@ double Median(std::vector<double> values) {
 std::optional<bool> Figure::Met() const {
   if (!aim) return std::nullopt;
   return at_least ? value >= *aim : value <= *aim;
+}
+
+void LeaveOutUnmeasured(std::vector<Figure>& figures) {
+  std::erase_if(figures, [](const Figure& figure) { return std::isnan(figure.value); });
 }
 
 void PrintTable(const std::vector<Figure>& figures) {

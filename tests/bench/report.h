@@ -17,8 +17,11 @@ struct Figure {
   std::optional<bool> Met() const;
 };
 
+// Not a number when there are none.
 double Median(std::vector<double> values);
 
+// What a filter has left out.
+void LeaveOutUnmeasured(std::vector<Figure>& figures);
 void PrintTable(const std::vector<Figure>& figures);
 // [{"name", "value", "unit", "aim", "met"}]; aim and met are null for floors and rivals.
 void WriteJson(const std::vector<Figure>& figures, const std::string& path);
