@@ -40,10 +40,11 @@ Status CheckExists(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<CryptDevice>> CryptDevice::Create(const std::string& path,
-                                                         const std::string& header_file) {
+                                                         const std::string& header_file,
+                                                         const std::string& shown_as) {
   RETURN_IF_ERROR(CheckExists(path));
   if (!header_file.empty()) RETURN_IF_ERROR(CheckExists(header_file));
-  std::unique_ptr<CryptDevice> device(new CryptDevice(path, header_file));
+  std::unique_ptr<CryptDevice> device(new CryptDevice(path, header_file, shown_as));
   crypt_device* handle = nullptr;
   const int rc = header_file.empty()
                      ? crypt_init(&handle, path.c_str())
@@ -82,13 +83,13 @@ void CryptDevice::OnLog(int level, const char* line, void* self) {
   const Level ours = level == CRYPT_LOG_ERROR    ? Level::kWarning
                      : level == CRYPT_LOG_NORMAL ? Level::kInfo
                                                  : Level::kDebug;
-  Log(ours, device.path_ + ": " + text);
+  Log(ours, device.shown_as() + ": " + text);
   if (level == CRYPT_LOG_ERROR) device.last_error_ = std::move(text);
 }
 
 Status CryptDevice::Error(int rc, std::string_view what) const {
   const std::string message =
-      path_ + ": " + std::string(what) + ": " +
+      shown_as() + ": " + std::string(what) + ": " +
       (last_error_.empty() ? std::generic_category().message(-rc) : last_error_);
   for (const KnownLine& known : kKnownLines) {
     if (last_error_.find(known.part) != std::string::npos) {

@@ -17,8 +17,10 @@ namespace seaworthy::volumes {
 class CryptDevice {
  public:
   // Reads nothing yet. `header_file` is empty unless the header is detached.
+  // `shown_as`: in messages, where the path tells nobody anything.
   static Result<std::unique_ptr<CryptDevice>> Create(const std::string& path,
-                                                     const std::string& header_file);
+                                                     const std::string& header_file,
+                                                     const std::string& shown_as = "");
   // Of no device: for what the library can say of names in /dev/mapper.
   static Result<std::unique_ptr<CryptDevice>> CreateForName(const std::string& name);
   // Of what is active under the name.
@@ -29,6 +31,8 @@ class CryptDevice {
   CryptDevice& operator=(const CryptDevice&) = delete;
 
   const std::string& path() const { return path_; }
+  // For messages.
+  const std::string& shown_as() const { return shown_as_.empty() ? path_ : shown_as_; }
   // Where the header is.
   const std::string& header_path() const { return header_file_.empty() ? path_ : header_file_; }
   crypt_device* get() const { return handle_.get(); }
@@ -55,8 +59,10 @@ class CryptDevice {
   Status SetCost(const KeyslotCost& cost);
 
  private:
-  explicit CryptDevice(std::string path, std::string header_file)
-      : path_(std::move(path)), header_file_(std::move(header_file)) {}
+  CryptDevice(std::string path, std::string header_file, std::string shown_as = "")
+      : path_(std::move(path)),
+        header_file_(std::move(header_file)),
+        shown_as_(std::move(shown_as)) {}
   Status Adopt(int rc, crypt_device* handle);
   Result<int> Changed(Result<int> result);
   Status Error(int rc, std::string_view what) const;
@@ -64,6 +70,7 @@ class CryptDevice {
 
   std::string path_;
   std::string header_file_;
+  std::string shown_as_;
   std::string last_error_;  // line of the call under way
   CPtr<crypt_device, crypt_free> handle_;
 };

@@ -45,17 +45,19 @@ Result<UniqueFd> OpenDevice(const std::string& path, int flags) {
 
 Result<HeaderCopy> HeaderCopy::Take(const std::string& path, Reencryption reencryption) {
   ASSIGN_OR_RETURN(const UniqueFd device, OpenDevice(path, O_RDONLY));
-  ASSIGN_OR_RETURN(const Luks2Header found, ReadLuks2Header(device.get()));
-  RETURN_IF_ERROR(ToStatus(JudgeHeader(found, reencryption)));
+  const Result<Luks2Header> read = ReadLuks2Header(device.get());
+  RETURN_IF_ERROR(Wrap(read.status(), path));
+  const Luks2Header& found = *read;
+  RETURN_IF_ERROR(Wrap(ToStatus(JudgeHeader(found, reencryption)), path));
   UniqueFd copy(memfd_create("luks2-header", MFD_CLOEXEC));
   if (!copy) return FromErrno(errno, "memfd_create");
   if (ftruncate(copy.get(), static_cast<off_t>(Room(found).end())) != 0) {
     return FromErrno(errno, "ftruncate of a header's copy");
   }
-  RETURN_IF_ERROR(Copy(device.get(), copy.get(), Primary(found)));
-  RETURN_IF_ERROR(Copy(device.get(), copy.get(), Secondary(found)));
-  for (const auto& [number, keyslot] : found.metadata.keyslots) {
-    RETURN_IF_ERROR(Copy(device.get(), copy.get(), AreaOf(keyslot)));
+  std::vector<Extent> parts = {Primary(found), Secondary(found)};
+  for (const auto& [number, keyslot] : found.metadata.keyslots) parts.push_back(AreaOf(keyslot));
+  for (const Extent& part : parts) {
+    RETURN_IF_ERROR(Wrap(Copy(device.get(), copy.get(), part), path));
   }
   // What counts is the copy: the device may have been written to meanwhile.
   ASSIGN_OR_RETURN(Luks2Header header, ReadLuks2Header(copy.get()));
@@ -65,7 +67,7 @@ Result<HeaderCopy> HeaderCopy::Take(const std::string& path, Reencryption reencr
 
 std::string HeaderCopy::path() const { return "/proc/self/fd/" + std::to_string(copy_.get()); }
 
-Result<Luks> HeaderCopy::OpenAlone() const { return Luks::Open(path()); }
+Result<Luks> HeaderCopy::OpenAlone() const { return Luks::Open(path(), "", device_); }
 
 Result<Luks> HeaderCopy::OpenVolume() const { return Luks::Open(device_, path()); }
 
@@ -73,19 +75,22 @@ Status HeaderCopy::PutBack(Reencryption reencryption) {
   ASSIGN_OR_RETURN(const Luks2Header now, Now());
   RETURN_IF_ERROR(ToStatus(JudgeHeader(now, reencryption)));
   ASSIGN_OR_RETURN(const UniqueFd device, OpenDevice(device_, O_RDWR));
+  return Wrap(WriteTo(device.get(), now), device_);
+}
+
+Status HeaderCopy::WriteTo(int device, const Luks2Header& now) {
   // Whoever else writes headers is kept out, as far as they ask: libcryptsetup does, of a file.
-  if (flock(device.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Fail(Code::kFailedPrecondition, "DEVICE_IN_USE", device_ + ": is locked by somebody");
+  if (flock(device, LOCK_EX | LOCK_NB) != 0) {
+    return Fail(Code::kFailedPrecondition, "DEVICE_IN_USE", "is locked by somebody");
   }
-  ASSIGN_OR_RETURN(const Luks2Header before, ReadLuks2Header(device.get()));
+  ASSIGN_OR_RETURN(const Luks2Header before, ReadLuks2Header(device));
   if (before.sequence != header_.sequence || before.uuid != header_.uuid ||
       before.size != now.size || !SameMetadata(header_.metadata, before.metadata).ok()) {
-    return Fail(Code::kAborted, "HEADER_CHANGED",
-                device_ + ": somebody else has changed the header meanwhile");
+    return Fail(Code::kAborted, "HEADER_CHANGED", "somebody else has changed the header meanwhile");
   }
   for (const auto& [number, keyslot] : now.metadata.keyslots) {
     const Extent area = AreaOf(keyslot);
-    ASSIGN_OR_RETURN(const bool same, Same(device.get(), copy_.get(), area));
+    ASSIGN_OR_RETURN(const bool same, Same(device, copy_.get(), area));
     if (same) continue;
     for (const auto& [other, old] : before.metadata.keyslots) {
       if (!AreaOf(old).Overlaps(area)) continue;
@@ -93,16 +98,16 @@ Status HeaderCopy::PutBack(Reencryption reencryption) {
                   "keyslot " + std::to_string(number) + " is where keyslot " +
                       std::to_string(other) + " still is");
     }
-    RETURN_IF_ERROR(Copy(copy_.get(), device.get(), area));
+    RETURN_IF_ERROR(Copy(copy_.get(), device, area));
   }
-  RETURN_IF_ERROR(Sync(device.get()));
+  RETURN_IF_ERROR(Sync(device));
   for (const Extent& part : {Secondary(now), Primary(now)}) {
-    RETURN_IF_ERROR(Copy(copy_.get(), device.get(), part));
-    RETURN_IF_ERROR(Sync(device.get()));
+    RETURN_IF_ERROR(Copy(copy_.get(), device, part));
+    RETURN_IF_ERROR(Sync(device));
   }
   header_ = now;
-  for (const Extent& unused : Unused(now)) RETURN_IF_ERROR(Overwrite(device.get(), unused));
-  return Sync(device.get());
+  for (const Extent& unused : Unused(now)) RETURN_IF_ERROR(Overwrite(device, unused));
+  return Sync(device);
 }
 
 }  // namespace seaworthy::volumes

@@ -163,8 +163,9 @@ Result<Luks> Luks::Format(const std::string& path, const SecretBytes& volume_key
   return Luks(std::move(device));
 }
 
-Result<Luks> Luks::Open(const std::string& path, const std::string& header_file) {
-  ASSIGN_OR_RETURN(auto device, CryptDevice::Create(path, header_file));
+Result<Luks> Luks::Open(const std::string& path, const std::string& header_file,
+                        const std::string& shown_as) {
+  ASSIGN_OR_RETURN(auto device, CryptDevice::Create(path, header_file, shown_as));
   const Result<int> loaded = device->Call("read the header", [](crypt_device* handle) {
     return crypt_load(handle, CRYPT_LUKS2, nullptr);
   });

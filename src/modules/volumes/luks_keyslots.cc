@@ -18,7 +18,7 @@ Status CheckKeyslot(CryptDevice& device, int keyslot) {
     case CRYPT_SLOT_INVALID:
     case CRYPT_SLOT_INACTIVE:
       return Fail(Code::kNotFound, "KEYSLOT_NOT_FOUND",
-                  device.path() + ": has no keyslot " + std::to_string(keyslot));
+                  device.shown_as() + ": has no keyslot " + std::to_string(keyslot));
     default:
       return {};
   }

@@ -10,10 +10,17 @@ bool IsThere(crypt_token_info state) {
   return state != CRYPT_TOKEN_INVALID && state != CRYPT_TOKEN_INACTIVE;
 }
 
+bool NoneIsFree(crypt_device* handle) {
+  for (int token = 0; token < crypt_token_max(CRYPT_LUKS2); ++token) {
+    if (!IsThere(crypt_token_status(handle, token, nullptr))) return false;
+  }
+  return true;
+}
+
 Status CheckToken(CryptDevice& device, int token) {
   if (token >= 0 && IsThere(crypt_token_status(device.get(), token, nullptr))) return {};
   return Fail(Code::kNotFound, "TOKEN_NOT_FOUND",
-              device.path() + ": has no token " + std::to_string(token));
+              device.shown_as() + ": has no token " + std::to_string(token));
 }
 
 }  // namespace
@@ -48,6 +55,12 @@ Result<int> Luks::SetToken(const std::string& json, std::optional<int> token) {
   if (token && (*token < 0 || *token >= crypt_token_max(CRYPT_LUKS2))) {
     return Fail(Code::kInvalidArgument, "TOKEN_NUMBER", "token: is not a number from 0 to 31");
   }
+  // The library has one error for this and for a token that is none.
+  if (!token && NoneIsFree(device_->get())) {
+    return Fail(Code::kResourceExhausted, "TOKENS_FULL",
+                device_->shown_as() + ": all " + std::to_string(crypt_token_max(CRYPT_LUKS2)) +
+                    " tokens of the header are in use");
+  }
   Result<int> set = device_->Change("write a token", [&](crypt_device* handle) {
     return crypt_token_json_set(handle, token.value_or(CRYPT_ANY_TOKEN), json.c_str());
   });
@@ -56,7 +69,7 @@ Result<int> Luks::SetToken(const std::string& json, std::optional<int> token) {
     std::uint64_t keyslots = 0;
     crypt_get_metadata_size(device_->get(), &metadata, &keyslots);
     return Fail(Code::kResourceExhausted, "TOKEN_AREA_FULL",
-                path() + ": a token of " + std::to_string(json.size()) +
+                device_->shown_as() + ": a token of " + std::to_string(json.size()) +
                     " bytes does not fit into the header, whose copies have " +
                     std::to_string(metadata) + " bytes each");
   }

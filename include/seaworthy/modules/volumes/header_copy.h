@@ -42,6 +42,7 @@ class HeaderCopy {
   HeaderCopy(std::string device, UniqueFd copy, Luks2Header header)
       : device_(std::move(device)), copy_(std::move(copy)), header_(std::move(header)) {}
   std::string path() const;
+  Status WriteTo(int device, const Luks2Header& now);
 
   std::string device_;
   UniqueFd copy_;

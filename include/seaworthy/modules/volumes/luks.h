@@ -59,11 +59,11 @@ struct FormatOptions {
 };
 
 // Errors that several calls have: PERMISSION_DENIED (PASSPHRASE_WRONG, VOLUME_KEY_WRONG), NOT_FOUND
-// (KEYSLOT_NOT_FOUND, TOKEN_NOT_FOUND), RESOURCE_EXHAUSTED (KEYSLOTS_FULL, TOKEN_AREA_FULL,
-// DISK_FULL), FAILED_PRECONDITION (DEVICE_IN_USE), ABORTED (HEADER_CHANGED by somebody else since
-// it was read: nothing was done, and it has been read again). A change is durable when the call
-// returns, and where a crash interrupts it the header is the one before or the one after. Not
-// thread-safe.
+// (KEYSLOT_NOT_FOUND, TOKEN_NOT_FOUND), RESOURCE_EXHAUSTED (KEYSLOTS_FULL, TOKENS_FULL,
+// TOKEN_AREA_FULL, DISK_FULL), FAILED_PRECONDITION (DEVICE_IN_USE), ABORTED (HEADER_CHANGED by
+// somebody else since it was read: nothing was done, and it has been read again). A change is
+// durable when the call returns, and where a crash interrupts it the header is the one before or
+// the one after. Not thread-safe.
 class Luks {
  public:
   // AES-256-XTS under `volume_key`, with no keyslot. FAILED_PRECONDITION: DEVICE_IN_USE,
@@ -71,9 +71,10 @@ class Luks {
   static Result<Luks> Format(const std::string& path, const SecretBytes& volume_key,
                              const FormatOptions& options);
 
-  // `header_file` when the header is detached. FAILED_PRECONDITION: NOT_LUKS, LUKS1_HEADER,
-  // LUKS_HEADER_DAMAGED when no copy of it is sound.
-  static Result<Luks> Open(const std::string& path, const std::string& header_file = "");
+  // `header_file` when the header is detached; `shown_as` in messages. FAILED_PRECONDITION:
+  // NOT_LUKS, LUKS1_HEADER, LUKS_HEADER_DAMAGED when no copy of it is sound.
+  static Result<Luks> Open(const std::string& path, const std::string& header_file = "",
+                           const std::string& shown_as = "");
 
   Luks(Luks&&) noexcept;
   Luks& operator=(Luks&&) noexcept;
