@@ -1,5 +1,6 @@
 #include "support/tpm_bus.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -28,7 +29,8 @@ UniqueFd Socket(const std::string& path, bool listens) {
   const auto* const at = reinterpret_cast<const sockaddr*>(&address);
   const bool ok = listens ? bind(fd.get(), at, sizeof(address)) == 0 && listen(fd.get(), 1) == 0
                           : connect(fd.get(), at, sizeof(address)) == 0;
-  if (!ok) Abort("socket of the TPM's bus");
+  if (!ok && listens) Abort("socket of the TPM's bus");
+  if (!ok) fd.reset();
   return fd;
 }
 
@@ -59,7 +61,7 @@ void Send(int fd, const Bytes& message) {
 TpmBus::TpmBus(const std::string& tpm)
     : tpm_path_(tpm.substr(kPrefix.size())), listener_(Socket(root_ / "socket", true)) {
   int ends[2];
-  if (pipe(ends) != 0) Abort("pipe");
+  if (pipe2(ends, O_CLOEXEC) != 0) Abort("pipe");
   end_read_.reset(ends[0]);
   end_write_.reset(ends[1]);
   thread_ = std::thread([this] { Serve(); });
@@ -99,6 +101,7 @@ void TpmBus::Serve() {
 
 void TpmBus::Relay(int program) {
   const UniqueFd fd = Socket(tpm_path_, false);
+  if (!fd) return;  // the TPM is gone
   const Tpm tpm = [&](const Bytes& command) {
     Send(fd.get(), command);
     return Receive(fd.get());

@@ -74,17 +74,20 @@ Result<BootState> Volumes::State::ReadBoot(Deadline deadline) const {
   return ReadBootState(broker_, deadline, options_.boot_log);
 }
 
-Platform Volumes::State::PlatformOf(Deadline deadline, std::vector<verify::PcrValue> pcrs) const {
-  const Result<Bytes> srk_name = broker_.Run(deadline, [](tpm::Context& context) -> Result<Bytes> {
+Result<Platform> Volumes::State::PlatformOf(Deadline deadline,
+                                            std::vector<verify::PcrValue> pcrs) const {
+  Result<Bytes> srk_name = broker_.Run(deadline, [](tpm::Context& context) -> Result<Bytes> {
     ASSIGN_OR_RETURN(const Bytes srk, tpm::SerializeSrk(context));
     return tpm::ReadSrkName(srk);
   });
-  return {std::move(pcrs), srk_name.value_or(Bytes())};
+  if (!srk_name.ok()) return srk_name.status();
+  return Platform{std::move(pcrs), *std::move(srk_name)};
 }
 
 Platform Volumes::State::Present(Deadline deadline) const {
   Result<BootState> now = ReadBootState(broker_, deadline, "");
-  return PlatformOf(deadline, now.ok() ? std::move(now->pcrs) : std::vector<verify::PcrValue>());
+  if (!now.ok()) return {};
+  return PlatformOf(deadline, std::move(now->pcrs)).value_or(Platform());
 }
 
 std::vector<std::string> DifferencesSince(const std::optional<BootState>& recorded,

@@ -119,7 +119,9 @@ Result<Volume> Volumes::Remove(Deadline deadline, const std::string& name,
 
 Result<WaysAnew> Volumes::State::Anew(Deadline deadline, const Luks2Metadata& metadata,
                                       const VolumeSecret& secret) const {
-  WaysShown old = WaysInOf(metadata, Present(deadline));
+  ASSIGN_OR_RETURN(BootState now, ReadBootState(broker_, deadline, ""));
+  ASSIGN_OR_RETURN(const Platform platform, PlatformOf(deadline, std::move(now.pcrs)));
+  WaysShown old = WaysInOf(metadata, platform);
   const bool has_pin = secret.kind == VolumeSecret::Kind::kTpm && !secret.secret.empty();
   std::erase_if(old, [&](const WayInShown& way) {
     return way.kind != WayInKind::kByTpm || !Fits(way) || (way.policy.pin && !has_pin);
@@ -157,7 +159,7 @@ Result<Refresh> Volumes::RefreshPolicy(Deadline deadline, const std::string& nam
   const Luks2Metadata metadata = copy.header().metadata;
   ASSIGN_OR_RETURN(const BootState now, state_->ReadBoot(deadline));
   const std::optional<BootState> recorded = state_->RecordedBoot(name);
-  const Platform platform = state_->PlatformOf(deadline, now.pcrs);
+  ASSIGN_OR_RETURN(const Platform platform, state_->PlatformOf(deadline, now.pcrs));
   const WaysShown all = WaysInOf(metadata, platform);
   const WaysShown stale = StaleWays(all, metadata, recorded, platform);
   Refresh refresh;

@@ -83,8 +83,8 @@ class Volumes::State {
   Result<PredictedPcrs> Predict(Deadline deadline, const tpm::PcrSelection& pcrs,
                                 const ExpectedBoot& boot) const;
 
-  Platform PlatformOf(Deadline deadline, std::vector<verify::PcrValue> pcrs) const;
-  // Without the TPM nothing is known, and all else is shown.
+  Result<Platform> PlatformOf(Deadline deadline, std::vector<verify::PcrValue> pcrs) const;
+  // For who only looks: without the TPM nothing is known, and all else is shown.
   Platform Present(Deadline deadline) const;
   Result<BootState> ReadBoot(Deadline deadline) const;
   // What was measured at this boot, to tell some day what is not as it was.
