@@ -14,10 +14,6 @@
 namespace seaworthy::tpm {
 namespace {
 
-// The TCG's registry of handles leaves 0x01800000 to 0x01bfffff to the owner. A stretch of it that
-// is easily told from what others take.
-constexpr TPM2_HANDLE kFirst = 0x01815700;
-constexpr TPM2_HANDLE kLast = 0x018157ff;
 constexpr std::uint16_t kSize = 8;
 
 // noDA: the authorization value is empty, there is nothing to guess.
@@ -32,8 +28,9 @@ std::string NameOf(TPM2_HANDLE index) {
 }
 
 Result<TPM2_HANDLE> FreeIndex(Context& context) {
-  ASSIGN_OR_RETURN(const std::vector<TPM2_HANDLE> taken, ListHandles(context, kFirst, kLast));
-  for (TPM2_HANDLE index = kFirst; index <= kLast; ++index) {
+  ASSIGN_OR_RETURN(const std::vector<TPM2_HANDLE> taken,
+                   ListHandles(context, kFirstCounter, kLastCounter));
+  for (TPM2_HANDLE index = kFirstCounter; index <= kLastCounter; ++index) {
     if (std::ranges::find(taken, index) == taken.end()) return index;
   }
   return Fail(Code::kResourceExhausted, "NO_FREE_INDEX",
@@ -49,13 +46,15 @@ TPM2B_NV_PUBLIC PublicAreaOf(TPM2_HANDLE index, TPMA_NV further) {
   return area;
 }
 
-// Of a counter that was counted: the hash of its public area.
-Bytes CounterName(TPM2_HANDLE index) {
-  const TPM2B_NV_PUBLIC area = PublicAreaOf(index, TPMA_NV_WRITTEN);
+// The hash of its public area: of a counter that was counted, or of one that was not yet.
+Bytes CounterName(TPM2_HANDLE index, TPMA_NV further = TPMA_NV_WRITTEN) {
+  const TPM2B_NV_PUBLIC area = PublicAreaOf(index, further);
   const Bytes digest =
       Digest(HashAlgorithm::kSha256, {Marshal<Tss2_MU_TPMS_NV_PUBLIC_Marshal>(area.nvPublic)});
-  Bytes name = {TPM2_ALG_SHA256 >> 8, TPM2_ALG_SHA256 & 0xff};
-  name.insert(name.end(), digest.begin(), digest.end());
+  Bytes name(2 + digest.size());
+  name[0] = TPM2_ALG_SHA256 >> 8;
+  name[1] = TPM2_ALG_SHA256 & 0xff;
+  std::ranges::copy(digest, name.begin() + 2);
   return name;
 }
 
@@ -83,7 +82,9 @@ Status CheckName(TPM2_HANDLE index, ByteView name) {
 
 bool IsHandleError(TSS2_RC rc) { return FromTpm(rc) && BaseCode(rc) == TPM2_RC_HANDLE; }
 
-Result<NvIndex> Open(Context& context, TPM2_HANDLE nv_index) {
+enum class Counted : std::uint8_t { kYes, kPerhaps };
+
+Result<NvIndex> Open(Context& context, TPM2_HANDLE nv_index, Counted counted) {
   ESYS_TR handle = ESYS_TR_NONE;
   const TSS2_RC rc = Esys_TR_FromTPMPublic(context.esys(), nv_index, ESYS_TR_NONE, ESYS_TR_NONE,
                                            ESYS_TR_NONE, &handle);
@@ -91,6 +92,7 @@ Result<NvIndex> Open(Context& context, TPM2_HANDLE nv_index) {
   RETURN_IF_ERROR(context.Check(rc, "TPM2_NV_ReadPublic"));
   NvIndex index(context, handle);
   ASSIGN_OR_RETURN(const Bytes name, TpmNameOf(context, handle));
+  if (counted == Counted::kPerhaps && name == CounterName(nv_index, 0)) return index;
   RETURN_IF_ERROR(CheckName(nv_index, name));
   return index;
 }
@@ -150,8 +152,9 @@ Status Undefine(Context& context, ESYS_TR index, ESYS_TR session) {
 
 }  // namespace
 
-Result<std::uint32_t> DefineCounter(Context& context) {
+Result<std::uint32_t> DefineCounter(Context& context, const BeforeCounter& before) {
   ASSIGN_OR_RETURN(const TPM2_HANDLE free, FreeIndex(context));
+  if (before) RETURN_IF_ERROR(before(free));
   const TPM2B_NV_PUBLIC wanted = PublicAreaOf(free, 0);
   const TPM2B_AUTH empty = {};
   ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
@@ -184,14 +187,14 @@ Result<std::uint64_t> ReadCounter(SaltedSession& session, std::uint32_t counter,
 }
 
 Result<std::uint64_t> IncrementCounter(Context& context, std::uint32_t counter) {
-  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
+  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter, Counted::kYes));
   ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
   RETURN_IF_ERROR(Increment(context, index.get(), session.get()));
   return Read(context, index.get(), session.get());
 }
 
 Status DeleteCounter(Context& context, std::uint32_t counter) {
-  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter));
+  ASSIGN_OR_RETURN(const NvIndex index, Open(context, counter, Counted::kPerhaps));
   ASSIGN_OR_RETURN(const Handle session, StartEncryptedSession(context));
   return Undefine(context, index.get(), session.get());
 }

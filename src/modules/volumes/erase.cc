@@ -18,9 +18,6 @@ namespace {
 constexpr std::uint64_t kKiB = 1024;
 // Two copies of a header of 4 MiB and 128 MiB for keyslots: no writer of LUKS2 makes more.
 constexpr std::uint64_t kMost = 136 * kKiB * kKiB;
-// Where DefineCounter makes counters: what a record names elsewhere is none of ours.
-constexpr std::uint32_t kFirstCounter = 0x01815700;
-constexpr std::uint32_t kLastCounter = 0x018157ff;
 // The binary part of a header's copy, which begins with a magic.
 constexpr std::uint64_t kBinarySize = 4096;
 constexpr std::uint64_t kSmallestHeader = 16 * kKiB;
@@ -99,7 +96,9 @@ Status OverwriteAll(int fd, const std::vector<Extent>& extents) {
 
 Status DeleteCounterOf(tpm::Broker& broker, Deadline deadline, const Luks2Header& header) {
   const Result<GuardRecord> record = FindGuard(header.metadata);
-  if (!record.ok() || record->nv_index < kFirstCounter || record->nv_index > kLastCounter) {
+  // What a record names elsewhere than where counters are made is none of ours.
+  if (!record.ok() || record->nv_index < tpm::kFirstCounter ||
+      record->nv_index > tpm::kLastCounter) {
     return {};
   }
   const Status status = broker.Run(deadline, [&](tpm::Context& context) {

@@ -34,8 +34,8 @@ Result<GuardCounter> CaughtUp(tpm::Context& context, const GuardRecord& record) 
   return counter;
 }
 
-Result<GuardCounter> NewCounter(tpm::Context& context) {
-  ASSIGN_OR_RETURN(const std::uint32_t index, tpm::DefineCounter(context));
+Result<GuardCounter> NewCounter(tpm::Context& context, const tpm::BeforeCounter& before) {
+  ASSIGN_OR_RETURN(const std::uint32_t index, tpm::DefineCounter(context, before));
   return ReadGuardCounter(context, index);
 }
 
@@ -75,13 +75,13 @@ Result<GuardRecord> Record(const ReadHeader& now, const GuardCounter& next, cons
 Result<std::vector<OpenWayIn>> ChangeCopy(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                           Luks& luks, const SecretBytes& volume_key,
                                           const Present& present, const Change& change,
-                                          const NoteGuardKey& note) {
+                                          const Notes& notes) {
   ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, change(luks, volume_key));
   ASSIGN_OR_RETURN(const GuardCounter counter,
-                   CounterOfVolume(broker, deadline, copy, present.record));
+                   CounterOfVolume(broker, deadline, copy, present.record, notes.counter));
   ASSIGN_OR_RETURN(const PresentHeader now, ReadPresent(copy));
   ASSIGN_OR_RETURN(const GuardRecord record,
-                   Record(now.read(), Next(counter), present, WaysIn(added), note));
+                   Record(now.read(), Next(counter), present, WaysIn(added), notes.guard_key));
   RETURN_IF_ERROR(PutBackWith(record, broker, deadline, copy, luks, Reencryption::kUnexpected));
   return added;
 }
@@ -136,13 +136,14 @@ std::vector<WayIn> WaysIn(const std::vector<OpenWayIn>& open) {
 }
 
 Result<GuardCounter> CounterOfVolume(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy,
-                                     const std::optional<GuardRecord>& checked) {
+                                     const std::optional<GuardRecord>& checked,
+                                     const tpm::BeforeCounter& before) {
   return broker.Run(deadline, [&](tpm::Context& context) -> Result<GuardCounter> {
     if (checked.has_value() && checked->nv_index != 0) return CaughtUp(context, *checked);
     const auto named = FindGuard(copy.header().metadata);
-    if (!named.ok() || named->nv_index == 0) return NewCounter(context);
+    if (!named.ok() || named->nv_index == 0) return NewCounter(context, before);
     Result<GuardCounter> counter = ReadGuardCounter(context, named->nv_index);
-    return IsNone(counter.status()) ? NewCounter(context) : counter;
+    return IsNone(counter.status()) ? NewCounter(context, before) : counter;
   });
 }
 
@@ -160,11 +161,17 @@ Status PutBackWith(const GuardRecord& record, tpm::Broker& broker, Deadline dead
 Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
                                             HeaderCopy& copy, const Unlocked& through,
                                             const Change& change, const NoteGuardKey& note) {
+  return ChangeHeader(broker, deadline, copy, through, change, Notes{note, nullptr});
+}
+
+Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
+                                            HeaderCopy& copy, const Unlocked& through,
+                                            const Change& change, const Notes& notes) {
   ASSIGN_OR_RETURN(Luks luks, copy.OpenAlone());
   ASSIGN_OR_RETURN(const SecretBytes volume_key, VolumeKeyOf(luks, through.way));
   Present present{std::nullopt, through.guard};
   if (through.way.random) present.through = through.way.way_in();
-  return ChangeCopy(broker, deadline, copy, luks, volume_key, present, change, note);
+  return ChangeCopy(broker, deadline, copy, luks, volume_key, present, change, notes);
 }
 
 Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadline,
@@ -190,8 +197,14 @@ Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadl
 Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                            const SecretBytes& volume_key, const Change& change,
                                            const NoteGuardKey& note) {
+  return FirstWaysIn(broker, deadline, copy, volume_key, change, Notes{note, nullptr});
+}
+
+Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
+                                           const SecretBytes& volume_key, const Change& change,
+                                           const Notes& notes) {
   ASSIGN_OR_RETURN(Luks luks, copy.OpenAlone());
-  return ChangeCopy(broker, deadline, copy, luks, volume_key, {}, change, note);
+  return ChangeCopy(broker, deadline, copy, luks, volume_key, {}, change, notes);
 }
 
 }  // namespace seaworthy::volumes

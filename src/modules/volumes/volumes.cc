@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "modules/volumes/pcr_indices.h"
+#include "modules/volumes/recorded_change.h"
 #include "modules/volumes/token_policy.h"
 #include "modules/volumes/volume_view.h"
 #include "modules/volumes/volumes_state.h"
@@ -39,14 +40,6 @@ Status CheckNew(const Registry& registry, const VolumeEntry& entry) {
 // What is left of the recovery key that was made last.
 SecretBytes RecoveryKeyIn(std::vector<OpenWayIn>& made, bool asked) {
   return asked ? std::move(made.back().passphrase) : SecretBytes();
-}
-
-// Of a volume that is not registered yet.
-NoteGuardKey NoteIn(VolumeEntry& entry) {
-  return [&entry](const std::string& key_id) -> Status {
-    entry.guard_keys = {key_id};
-    return {};
-  };
 }
 
 std::vector<std::uint32_t> ClevisKeyslots(const Luks2Metadata& metadata) {
@@ -114,6 +107,7 @@ Result<EnrolledVolume> Volumes::Format(Deadline deadline, const NewVolume& wante
   ASSIGN_OR_RETURN(Registry * registry, state_->registry());
   ASSIGN_OR_RETURN(const Registry::Claim claim, registry->ClaimVolume(deadline, entry.name));
   RETURN_IF_ERROR(CheckNew(*registry, entry));
+  RETURN_IF_ERROR(state_->SettleCounters(deadline, entry.name));
   const NewTpmWayIn usual;
   const std::span<const NewTpmWayIn> asked =
       wanted.ways_in.empty() ? std::span(&usual, 1) : std::span(wanted.ways_in);
@@ -123,18 +117,14 @@ Result<EnrolledVolume> Volumes::Format(Deadline deadline, const NewVolume& wante
   if (!randomness.ok()) return randomness.status();
   ASSIGN_OR_RETURN(const SecretBytes volume_key, MakeVolumeKey(randomness->view()));
 
-  FormatOptions options;
-  options.label = wanted.label;
-  options.sector_size = wanted.sector_size;
-  options.destroy = wanted.destroy;
-  RETURN_IF_ERROR(Luks::Format(entry.device, volume_key, options).status());
-  ASSIGN_OR_RETURN(HeaderCopy copy, HeaderCopy::Take(entry.device));
-  ASSIGN_OR_RETURN(std::vector<OpenWayIn> made,
-                   FirstWaysIn(state_->broker(), deadline, copy, volume_key,
-                               AddWays(state_->broker(), deadline, ways, true), NoteIn(entry)));
-  entry.uuid = copy.header().uuid;
+  // What the node has no room for is found before anything is destroyed.
   ASSIGN_OR_RETURN(const BootState boot, state_->ReadBoot(deadline));
   RETURN_IF_ERROR(state_->RecordBoot(entry.name, boot));
+  Result<std::vector<OpenWayIn>> formatted =
+      state_->Make(deadline, wanted, volume_key, ways, entry);
+  RETURN_IF_ERROR(state_->SettleCounters(deadline, entry.name));
+  RETURN_IF_ERROR(formatted.status());
+  std::vector<OpenWayIn>& made = *formatted;
   RETURN_IF_ERROR(registry->Write(entry));
   state_->Tell("formatted", entry.name, entry.device);
   const std::uint32_t keyslot = made.back().keyslot;
@@ -149,6 +139,7 @@ Result<EnrolledVolume> Volumes::Enrol(Deadline deadline, const Enrolment& wanted
   ASSIGN_OR_RETURN(Registry * registry, state_->registry());
   ASSIGN_OR_RETURN(const Registry::Claim claim, registry->ClaimVolume(deadline, entry.name));
   RETURN_IF_ERROR(CheckNew(*registry, entry));
+  RETURN_IF_ERROR(state_->SettleCounters(deadline, entry.name));
   ASSIGN_OR_RETURN(HeaderCopy copy, HeaderCopy::Take(entry.device));
   const bool moved = wanted.replace_clevis && wanted.ways_in.empty();
   std::vector<NewTpmWayIn> like_clevis;
@@ -165,22 +156,23 @@ Result<EnrolledVolume> Volumes::Enrol(Deadline deadline, const Enrolment& wanted
   }
   ASSIGN_OR_RETURN(const Unlocked unlocked, state_->UnlockBy(deadline, copy, entry, through));
   if (unlocked.guard.has_value()) entry.guard_keys = {unlocked.guard_key};
-  const Change add = AddWays(state_->broker(), deadline, ways, wanted.add_recovery_key);
-  ASSIGN_OR_RETURN(
-      std::vector<OpenWayIn> made,
-      ChangeHeader(
-          state_->broker(), deadline, copy, unlocked,
-          [&](Luks& luks, const SecretBytes& key) -> Result<std::vector<OpenWayIn>> {
-            ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, add(luks, key));
-            if (!wanted.replace_clevis) return added;
-            for (const std::uint32_t keyslot : ClevisKeyslots(copy.header().metadata)) {
-              RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
-            }
-            return added;
-          },
-          NoteIn(entry)));
   ASSIGN_OR_RETURN(const BootState boot, state_->ReadBoot(deadline));
   RETURN_IF_ERROR(state_->RecordBoot(entry.name, boot));
+  const Change add = AddWays(state_->broker(), deadline, ways, wanted.add_recovery_key);
+  const auto change = [&](Luks& luks, const SecretBytes& key) -> Result<std::vector<OpenWayIn>> {
+    ASSIGN_OR_RETURN(std::vector<OpenWayIn> added, add(luks, key));
+    if (!wanted.replace_clevis) return added;
+    for (const std::uint32_t keyslot : ClevisKeyslots(copy.header().metadata)) {
+      RETURN_IF_ERROR(RemoveWayIn(luks, keyslot));
+    }
+    return added;
+  };
+  Result<std::vector<OpenWayIn>> changed =
+      ChangeHeader(state_->broker(), deadline, copy, unlocked, change,
+                   {NoteIn(entry), state_->NotesCounter(entry)});
+  RETURN_IF_ERROR(state_->SettleCounters(deadline, entry.name));
+  RETURN_IF_ERROR(changed.status());
+  std::vector<OpenWayIn>& made = *changed;
   RETURN_IF_ERROR(registry->Write(entry));
   state_->Tell("enrolled", entry.name, entry.device);
   const std::uint32_t keyslot = made.empty() ? 0 : made.back().keyslot;

@@ -11,12 +11,14 @@
 #include <thread>
 #include <vector>
 
+#include "modules/volumes/counter_notes.h"
 #include "modules/volumes/registry.h"
 #include "modules/volumes/volume_view.h"
 #include "seaworthy/modules/volumes.h"
 #include "seaworthy/modules/volumes/boot_state.h"
 #include "seaworthy/modules/volumes/header_change.h"
 #include "seaworthy/modules/volumes/rotate.h"
+#include "seaworthy/tpm/counter.h"
 
 namespace seaworthy::volumes {
 
@@ -40,6 +42,9 @@ struct WaysAnew {
   std::vector<std::uint32_t> keyslots;
   std::vector<NewTpmWayIn> wanted;
 };
+
+// Notes the guard key in the entry, which outlives it, of a volume that is not registered yet.
+NoteGuardKey NoteIn(VolumeEntry& entry);
 
 class Volumes::State {
  public:
@@ -75,6 +80,17 @@ class Volumes::State {
   // Unlocks and changes.
   Result<std::vector<OpenWayIn>> ChangeBy(Deadline deadline, VolumeEntry& entry,
                                           const VolumeSecret& secret, const Change& change) const;
+
+  // Formats the device; the recovery key comes last. The entry gets the volume's UUID and guard
+  // key.
+  Result<std::vector<OpenWayIn>> Make(Deadline deadline, const NewVolume& wanted,
+                                      const SecretBytes& volume_key, std::span<const TpmWayIn> ways,
+                                      VolumeEntry& entry);
+  // Notes the counter that the volume is about to be given.
+  tpm::BeforeCounter NotesCounter(const VolumeEntry& entry);
+  // Deletes counters that were noted and that no header names, whoever left them. `name` is the
+  // volume that the caller is at work on. What cannot be settled now stays noted.
+  Status SettleCounters(Deadline deadline, const std::string& name);
 
   // With PCRs as they are, or as they were predicted. INVALID_ARGUMENT naming the field.
   Result<std::vector<TpmWayIn>> Prepare(Deadline deadline,
@@ -124,10 +140,14 @@ class Volumes::State {
   // As they are, or as they will be.
   Result<tpm::PcrPolicy> PcrsOf(Deadline deadline, const NewTpmWayIn& wanted) const;
 
+  Result<bool> IsCounterOfAny(std::uint32_t nv_index) const;
+  Status SettleCounter(Deadline deadline, const CounterNote& note);
+
   tpm::Broker& broker_;
   Events& events_;
   const Options options_;
   std::unique_ptr<Registry> registry_;  // set in Start
+  CounterNotes counter_notes_;
   mutable std::mutex mutex_;
   std::condition_variable stopped_;
   bool stop_ = false;                       // guarded by mutex_

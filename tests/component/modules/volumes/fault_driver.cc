@@ -1,7 +1,7 @@
-// Runs one change of a volume with a fault armed; faults_test.cc and guarded_faults_test.cc start
-// it.
+// Runs one change of a volume with a fault armed; faults_test.cc, guarded_faults_test.cc and
+// volumes_kills_test.cc start it.
 //
-//   luks_fault_driver VOLUME CHANGE FAULT NTH FILE [TCTI STATE_DIR]
+//   luks_fault_driver VOLUME CHANGE FAULT NTH FILE [TCTI TPM_STATE_DIR [STATE_DIR]]
 //
 // CHANGE "node": that of a node whose state folder is VOLUME.
 // Exits with 0 when done, 4 after an error; plus 10 when the fault has struck.
@@ -13,6 +13,7 @@
 #include "component/modules/volumes/changes.h"
 #include "component/modules/volumes/guarded_changes.h"
 #include "component/modules/volumes/locks.h"
+#include "component/modules/volumes/module_changes.h"
 #include "support/fault_points.h"
 
 namespace {
@@ -24,6 +25,9 @@ Status Make(const std::vector<std::string>& arguments) {
   if (arguments.size() < 8) return MakeChange(arguments[1], arguments[2], arguments[5]);
   tpm::Broker broker({.tcti = arguments[6], .state_dir = arguments[7], .on_change = {}});
   if (arguments[2] == "node") return RekeyByNode(broker, arguments[1], arguments[5]);
+  if (arguments.size() > 8) {
+    return MakeModuleChange(broker, arguments[8], arguments[1], arguments[2], arguments[5]);
+  }
   return MakeGuardedChange(broker, arguments[1], arguments[2], arguments[5]);
 }
 
