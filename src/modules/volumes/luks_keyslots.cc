@@ -59,6 +59,13 @@ Result<int> NoneOpened(const Luks& luks, const Result<int>& opened) {
               luks.path() + ": the passphrase opens no keyslot");
 }
 
+// To the library metadata without room are a full disk.
+Result<int> Fits(const CryptDevice& device, const Result<int>& added) {
+  if (Reason(added.status()) != "DISK_FULL") return added;
+  return Fail(Code::kResourceExhausted, "TOKEN_AREA_FULL",
+              device.shown_as() + ": the header has no room to describe another keyslot");
+}
+
 }  // namespace
 
 std::vector<Keyslot> Luks::Keyslots() const {
@@ -83,11 +90,12 @@ Result<int> Luks::AddKeyslot(const SecretBytes& volume_key, const SecretBytes& p
   RETURN_IF_ERROR(CheckPassphrase(passphrase));
   RETURN_IF_ERROR(VerifyVolumeKey(volume_key));
   RETURN_IF_ERROR(device_->SetCost(cost));
-  return device_->Change("add a keyslot", [&](crypt_device* handle) {
+  const auto add = [&](crypt_device* handle) {
     return crypt_keyslot_add_by_volume_key(handle, CRYPT_ANY_SLOT, AsChars(volume_key),
                                            volume_key.size(), AsChars(passphrase),
                                            passphrase.size());
-  });
+  };
+  return Fits(*device_, device_->Change("add a keyslot", add));
 }
 
 Result<int> Luks::AddKeyslotByPassphrase(const SecretBytes& existing, const SecretBytes& passphrase,
@@ -99,7 +107,7 @@ Result<int> Luks::AddKeyslotByPassphrase(const SecretBytes& existing, const Secr
     return crypt_keyslot_add_by_passphrase(handle, CRYPT_ANY_SLOT, AsChars(existing),
                                            existing.size(), AsChars(passphrase), passphrase.size());
   };
-  return NoneOpened(*this, device_->Change("add a keyslot", add));
+  return NoneOpened(*this, Fits(*device_, device_->Change("add a keyslot", add)));
 }
 
 Result<int> Luks::ChangePassphrase(int keyslot, const SecretBytes& old_passphrase,

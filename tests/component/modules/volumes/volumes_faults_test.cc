@@ -146,7 +146,7 @@ class HeaderFull : public VolumesFaults {
 
 TEST_F(HeaderFull, NoRoomForATokenIsNamedAndNothingChanges) {
   const EnrolledVolume made = Format("data");
-  Import(made, std::string(7500, 'x'), 1);
+  Import(made, std::string(8500, 'x'), 1);
   ExpectRefused(made, "TOKEN_AREA_FULL");
   TakeAway(made, 3);
   EXPECT_THAT(volumes_->Rotate(Soon(), "data", {}).status(), IsOk());
