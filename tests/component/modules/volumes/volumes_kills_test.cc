@@ -30,7 +30,7 @@ constexpr Change kChanges[] = {
     {"Format", "format", 67, 11},
     {"Enrol", "enrol", 29, 9},
     {"AddTpm", "add", 29, 9},
-    {"Refresh", "refresh", 37, 9},
+    {"Refresh", "refresh", 37, 20},
 };
 
 class VolumesKilled : public VolumesFaults, public ::testing::WithParamInterface<Change> {
@@ -191,7 +191,7 @@ TEST_P(VolumesKilled, KilledAfterEachPointOfTheTpm) {
 
 // M-81.
 TEST_P(VolumesKilled, ADiskThatIsFullIsToldAndLosesNothing) {
-  EXPECT_GT(Walk(Fault::kDiskStaysFull, 2 * GetParam().write_stride, 0), 0);
+  EXPECT_GT(Walk(Fault::kDiskStaysFull, 4 * GetParam().write_stride, 0), 0);
 }
 
 }  // namespace
