@@ -30,7 +30,7 @@ constexpr Change kChanges[] = {
     {"Format", "format", 67, 11},
     {"Enrol", "enrol", 29, 9},
     {"AddTpm", "add", 29, 9},
-    {"Refresh", "refresh", 37, 20},
+    {"Refresh", "refresh", 37, 9},
 };
 
 class VolumesKilled : public VolumesFaults, public ::testing::WithParamInterface<Change> {
