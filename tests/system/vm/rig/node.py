@@ -28,6 +28,9 @@ class Boot:
     firmware: str = "bios"  # "bios"; "uefi"; "secureboot": a signed kernel, checked
     signed: bool = True  # with "secureboot": whether the kernel is signed
     beside: bool = False  # with UEFI: the kernel comes from the machine, past what firmware checks
+    # With UEFI: more for the kernel of a second image, \\EFI\\next.efi, which the node may put in
+    # the first one's place. The partition is made once then, and stays as the node leaves it.
+    update: str = ""
     selinux: bool = False  # enforcing
     tpm: bool = True
     arguments: str = ""  # more for the kernel
@@ -268,8 +271,11 @@ class Node:
         if boot.beside:
             return [*command, "-kernel", str(self.kit.kernel), "-initrd", str(initrd), "-append",
                     arguments]
-        write_esp(self.folder / "esp.img", self.kit.kernel, initrd, arguments, secure and boot.signed)
-        return [*command, "-drive", f"if=none,id=esp,format=raw,file={self.folder / 'esp.img'}",
+        esp = self.folder / "esp.img"
+        if not boot.update or not esp.exists():
+            lines = [arguments] + [f"{arguments} {boot.update}"] * bool(boot.update)
+            write_esp(esp, self.kit.kernel, initrd, lines, secure and boot.signed)
+        return [*command, "-drive", f"if=none,id=esp,format=raw,file={esp}",
                 "-device", "virtio-blk-pci,drive=esp,serial=esp,bootindex=0"]
 
     def _initrd(self, boot):
