@@ -4,8 +4,11 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 from rig.kit import WITH_US, run
+
+LISTEN_SECONDS = 30
 
 
 class Tpm:
@@ -43,6 +46,11 @@ class Tpm:
                 [*WITH_US, "swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder / 'state'}",
                  "--ctrl", f"type=unixio,path={self.control}", "--terminate"],
                 stdout=log, stderr=log)
+        # QEMU connects once, when it starts, and ends where nobody listens.
+        end = time.monotonic() + LISTEN_SECONDS
+        while not self.control.exists():
+            assert self.process.poll() is None and time.monotonic() < end, "swtpm does not listen"
+            time.sleep(0.02)
 
     def stop(self):
         """QEMU's end ends it too; this waits for that, and ends one that QEMU never met."""
