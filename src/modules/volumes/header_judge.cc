@@ -360,9 +360,10 @@ bool IsReencrypting(const Luks2Metadata& metadata) {
 std::vector<HeaderFinding> JudgeHeader(const Luks2Header& header, Reencryption reencryption) {
   const bool under_way = IsReencrypting(header.metadata);
   if (under_way && reencryption == Reencryption::kUnexpected) {
-    // Each part of it would be told as well; what matters is that nobody here began it.
+    // Each part of it would be told as well; what matters is what is to be done.
     return {{"HEADER_REENCRYPTION_UNEXPECTED",
-             "the header says that the volume is being re-encrypted, and nobody here began that"}};
+             "the header says that the volume is being re-encrypted: go on with that first, if it "
+             "was begun here; if it was not, somebody has changed the header"}};
   }
   return Judge(header, under_way).Findings();
 }

@@ -44,6 +44,8 @@ TEST_F(VolumesModule, ReencryptsAndGoesOnWhereItWasInterrupted) {
   EXPECT_EQ(Look().state, VolumeState::kReencrypting);
   EXPECT_THAT(volumes_->Rotate(Soon(), "data", {}),
               Fails(Code::kPermissionDenied, "HEADER_REENCRYPTION_UNEXPECTED"));
+  EXPECT_THAT(volumes_->Open(Soon(), "data", {}).status(),
+              Fails(Code::kPermissionDenied, "HEADER_REENCRYPTION_UNEXPECTED"));
   Restart();
   std::uint64_t last = 0;
   const auto go_on = [&](std::uint64_t done, std::uint64_t) {

@@ -178,7 +178,8 @@ TEST(JudgeHeader, RefusesCopiesThatContradictEachOther) {
 TEST(JudgeHeader, TakesAReencryptionWhenItIsExpectedAlone) {
   for (const char* name : kReencrypting) {
     EXPECT_THAT(Judged(HeaderImage(name), Reencryption::kExpected), IsEmpty()) << name;
-    EXPECT_THAT(Judged(HeaderImage(name)), Finds("HEADER_REENCRYPTION_UNEXPECTED", "nobody here"))
+    EXPECT_THAT(Judged(HeaderImage(name)),
+                Finds("HEADER_REENCRYPTION_UNEXPECTED", "go on with that first"))
         << name;
   }
 }
