@@ -70,6 +70,12 @@ def runtime_dependencies(debs):
     return sorted(names - own)
 
 
+def candidates(packages):
+    """Which versions apt would install, whatever this machine itself has installed meanwhile."""
+    lines = run("apt-cache", "policy", *packages).splitlines()
+    return "\n".join(line for line in lines if re.match(r"\S|  Candidate:", line))
+
+
 class Kit:
     """kernel, initrd and root image: paths in a folder of their own."""
 
@@ -88,7 +94,7 @@ def kit(cache, debs):
     key = hashlib.sha256()
     for source in [pathlib.Path(__file__), *sorted(GUEST.iterdir())]:
         key.update(source.read_bytes())
-    key.update(run("apt-cache", "policy", kernel, *packages).encode())
+    key.update(candidates([kernel, *packages]).encode())
     folder = cache / f"kit-{key.hexdigest()[:16]}"
     if not folder.exists():
         for old in cache.glob("kit-*"):
