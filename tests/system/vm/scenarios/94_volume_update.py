@@ -37,13 +37,13 @@ def is_whole(node, name):
 
 def opened_at_boot(node, name):
     """By its unit, before anybody asked for it."""
-    node.until(f"systemctl is-active srv-{name}.mount", timeout=60)
+    node.until(f"systemctl is-active srv-{name}.mount", timeout=180)
     is_whole(node, name)
 
 
 def shut_at_boot(node, name):
     """What its unit said."""
-    node.until(f"systemctl is-failed seaworthy-volume@{name}.service", timeout=60)
+    node.until(f"systemctl is-failed seaworthy-volume@{name}.service", timeout=180)
     node.fails(f"test -e /dev/mapper/{name}")
     node.fails(f"mountpoint -q /srv/{name}")
     said = node.sh(f"journalctl -b --no-pager -o cat -u seaworthy-volume@{name}.service")
@@ -111,3 +111,22 @@ def case_ahead(node):
     opened_at_boot(node, "firmware")
     assert pcrs(node) == predicted, (pcrs(node), predicted, before)
     assert fits(node, "kernel") == (ahead, fit)
+
+
+def case_old_state(node):
+    """a refresh ends the old state: the kernel from before leaves it shut, the reason is told; the recovery key opens"""
+    _, old = fits(node, "kernel")
+    said = node.sh("seaworthyctl volumes refresh kernel")
+    assert f"took away keyslot {old[0]}" in said and "added" not in said, said
+    assert fits(node, "kernel")[1] == [], said
+    mount_esp(node)
+    boot_image(node, "/root/before.efi")
+    node.reboot()
+    assert "another=1" not in node.sh("cat /proc/cmdline")
+    opened_at_boot(node, "firmware")
+    said = shut_at_boot(node, "kernel")
+    assert re.search(r"Event \d+ in PCR 4", said), said
+    node.fails("seaworthyctl volumes test kernel", "PCR_POLICY_UNMET", "in PCR 4")
+    opened_by_key(node, "kernel")
+    said = node.sh(f"seaworthyctl volumes refresh kernel {by_key('kernel')}")
+    assert "PCR 4" in said, said
