@@ -179,12 +179,12 @@ class VolumesKilled : public VolumesFaults, public ::testing::WithParamInterface
 INSTANTIATE_TEST_SUITE_P(Changes, VolumesKilled, ::testing::ValuesIn(kChanges),
                          [](const auto& test) { return std::string(test.param.name); });
 
-// M-81, M-99.
+// M-81, M-100.
 TEST_P(VolumesKilled, KilledAtItsWrites) {
   EXPECT_GT(Walk(Fault::kKillAfter, GetParam().write_stride, 0), 1);
 }
 
-// M-81, M-99.
+// M-81, M-100.
 TEST_P(VolumesKilled, KilledAfterEachPointOfTheTpm) {
   EXPECT_GT(Walk(Fault::kKillAfter, 0, GetParam().command_stride), 1);
 }

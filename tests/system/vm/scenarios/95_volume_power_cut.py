@@ -1,4 +1,4 @@
-"""The power goes in the middle of changes of a volume's header, and of its re-encryption: nothing is lost."""
+"""The power goes while a volume's header is changed, and while it is re-encrypted: nothing is lost."""
 
 import base64
 import re
