@@ -1,4 +1,4 @@
-"""Docker's data on a volume that the daemon opens: moved there, at boot, refused in another state, moved back."""
+"""Docker's data on a volume: moved there, opened at boot, refused in another state, moved back."""
 
 import pathlib
 import re
@@ -125,6 +125,16 @@ def case_tampered(node):
     node.fails("seaworthyctl volumes open docker", "HEADER_TAMPERED")
     node.sh(f"seaworthyctl volumes accept-header docker {RECOVERY}")
     assert opens(node)
+
+
+def case_way_back(node):
+    """moved back as the page says it, all is there, and Docker starts without the volume"""
+    node.sh("seaworthyctl volumes open docker; systemctl start docker.service", timeout=120)
+    page(node, "## The way back")
+    node.fails("test -e /dev/mapper/docker")
+    node.fails("mountpoint -q /var/lib/docker")
+    assert kept(node) == "word\nword"
+    node.sh("systemctl stop docker.socket docker.service containerd.service", timeout=120)
 
 
 def case_another_tpm(node):
