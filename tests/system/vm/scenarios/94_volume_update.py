@@ -114,7 +114,7 @@ def case_ahead(node):
 
 
 def case_old_state(node):
-    """a refresh ends the old state: the kernel from before leaves it shut, the reason is told; the recovery key opens"""
+    """after a refresh the kernel from before leaves it shut and the reason is told; the recovery key opens it"""
     _, old = fits(node, "kernel")
     said = node.sh("seaworthyctl volumes refresh kernel")
     assert f"took away keyslot {old[0]}" in said and "added" not in said, said
@@ -130,3 +130,14 @@ def case_old_state(node):
     opened_by_key(node, "kernel")
     said = node.sh(f"seaworthyctl volumes refresh kernel {by_key('kernel')}")
     assert "PCR 4" in said, said
+
+
+def case_secure_boot_off(node):
+    """with Secure Boot off what is bound to it stays shut and tells so"""
+    node.reboot(firmware="uefi")
+    said = shut_at_boot(node, "firmware")
+    assert re.search(r"Event \d+ in PCR 7: Secure Boot was on and is off", said), said
+    # With Secure Boot on, systemd's stub starts the kernel past the firmware, which does not measure it.
+    said = shut_at_boot(node, "kernel")
+    assert re.search(r"Event \d+ in PCR 4 is new: The firmware loaded the EFI application", said), said
+    node.fails("seaworthyctl volumes test firmware", "PCR_POLICY_UNMET", "Secure Boot was on and is off")
