@@ -133,7 +133,7 @@ def case_old_state(node):
 
 
 def case_secure_boot_off(node):
-    """with Secure Boot off what is bound to it stays shut and tells so"""
+    """with Secure Boot off what is bound to it stays shut and tells so; refreshed, it opens at the next boot"""
     node.reboot(firmware="uefi")
     said = shut_at_boot(node, "firmware")
     assert re.search(r"Event \d+ in PCR 7: Secure Boot was on and is off", said), said
@@ -141,3 +141,10 @@ def case_secure_boot_off(node):
     said = shut_at_boot(node, "kernel")
     assert re.search(r"Event \d+ in PCR 4 is new: The firmware loaded the EFI application", said), said
     node.fails("seaworthyctl volumes test firmware", "PCR_POLICY_UNMET", "Secure Boot was on and is off")
+    for name in VOLUMES:
+        opened_by_key(node, name)
+        said = node.sh(f"seaworthyctl volumes refresh {name} {by_key(name)}")
+        assert "what differed:" in said and "took away keyslot" in said, said
+    node.reboot()
+    for name in VOLUMES:
+        opened_at_boot(node, name)
