@@ -27,10 +27,8 @@ struct Change {
 };
 
 constexpr Change kChanges[] = {
-    {"Format", "format", 67, 11},
-    {"Enrol", "enrol", 29, 9},
-    {"AddTpm", "add", 29, 9},
-    {"Refresh", "refresh", 37, 9},
+    {"Format", "format", 67, 11},  {"Enrol", "enrol", 29, 9},  {"AddTpm", "add", 29, 9},
+    {"Refresh", "refresh", 37, 9}, {"BackUp", "backup", 2, 3},
 };
 
 class VolumesKilled : public VolumesFaults, public ::testing::WithParamInterface<Change> {
@@ -49,6 +47,11 @@ class VolumesKilled : public VolumesFaults, public ::testing::WithParamInterface
     if (!makes()) {
       recovery_key_ = Format("data").recovery_key;
       ASSERT_THAT(ReplaceFile(File(), recovery_key_.view(), 0600), IsOk());
+    }
+    if (change() == "backup") {
+      ASSERT_TRUE(
+          Shell("openssl req -x509 -nodes -newkey rsa:2048 -keyout operator.key -subj /CN=operator "
+                "-out file"));
     }
     before_ = ContentOf(Device());
   }
@@ -141,6 +144,8 @@ class VolumesKilled : public VolumesFaults, public ::testing::WithParamInterface
         ASSERT_THAT(volumes_->Remove(Soon(), "data", RecoveryKey(recovery_key_), way.keyslot),
                     IsOk());
       }
+    } else if (change() == "backup") {
+      EXPECT_EQ(ContentOf(Device()), before_);
     } else {
       Volumes::RefreshOptions options;
       options.unexplained = true;
