@@ -13,7 +13,6 @@ constexpr EngineVersion k28 = {28, 0, 0};
 constexpr EngineVersion k28_2 = {28, 2, 0};
 constexpr EngineVersion k29 = {29, 0, 0};
 constexpr EngineVersion k29_2 = {29, 2, 0};
-constexpr EngineVersion kNever = {~0U, 0, 0};
 
 constexpr auto kFlag = KeyType::kFlag;
 constexpr auto kText = KeyType::kText;
