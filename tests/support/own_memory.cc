@@ -23,10 +23,9 @@ bool ParseRegion(const std::string& line, Region& region) {
          mode[0] == 'r' && mode[1] == 'w';
 }
 
-// What a sanitizer keeps apart is looked at as well, and what threads are writing.
-__attribute__((no_sanitize("address", "thread"))) std::size_t CopiesIn(const Region& region,
-                                                                       const std::uint8_t* inverted,
-                                                                       std::size_t size) {
+// What a sanitizer keeps apart is looked at as well, and what threads are writing: the file is
+// compiled without sanitizers.
+std::size_t CopiesIn(const Region& region, const std::uint8_t* inverted, std::size_t size) {
   std::size_t copies = 0;
   const auto* const end = reinterpret_cast<const std::uint8_t*>(region.end) - size;
   for (const auto* at = reinterpret_cast<const std::uint8_t*>(region.begin); at <= end; ++at) {
