@@ -14,6 +14,11 @@ namespace seaworthy::tpm {
 inline constexpr std::uint32_t kFirstCounter = 0x01815700;
 inline constexpr std::uint32_t kLastCounter = 0x018157ff;
 
+// Whether a counter of ours may be there: what is said of another index is none of ours.
+inline bool IsCounterIndex(std::uint32_t index) {
+  return index >= kFirstCounter && index <= kLastCounter;
+}
+
 // At the first free NV index from kFirstCounter to kLastCounter; counted once. Anybody who may use
 // the TPM may read it and count it up. A new counter begins above what any counter of this TPM had
 // before (TPM 2.0 part 1, 37.2.4), so that deleting and defining again is no way back. `before` is

@@ -96,11 +96,7 @@ Status OverwriteAll(int fd, const std::vector<Extent>& extents) {
 
 Status DeleteCounterOf(tpm::Broker& broker, Deadline deadline, const Luks2Header& header) {
   const Result<GuardRecord> record = FindGuard(header.metadata);
-  // What a record names elsewhere than where counters are made is none of ours.
-  if (!record.ok() || record->nv_index < tpm::kFirstCounter ||
-      record->nv_index > tpm::kLastCounter) {
-    return {};
-  }
+  if (!record.ok() || !tpm::IsCounterIndex(record->nv_index)) return {};
   const Status status = broker.Run(deadline, [&](tpm::Context& context) {
     return tpm::DeleteCounter(context, record->nv_index);
   });

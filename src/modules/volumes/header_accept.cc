@@ -101,7 +101,8 @@ Result<Accepted> Accept(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy
     RETURN_IF_ERROR(RemoveRecords(luks));
     return std::move(ways);
   };
-  RETURN_IF_ERROR(ChangeHeader(broker, deadline, copy, through, change, note).status());
+  RETURN_IF_ERROR(
+      ChangeHeader(broker, deadline, copy, through, change, {.guard_key = note}).status());
   std::ranges::sort(accepted.guarded);
   const auto [first, last] = std::ranges::unique(accepted.guarded);
   accepted.guarded.erase(first, last);

@@ -160,12 +160,6 @@ Status PutBackWith(const GuardRecord& record, tpm::Broker& broker, Deadline dead
 
 Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
                                             HeaderCopy& copy, const Unlocked& through,
-                                            const Change& change, const NoteGuardKey& note) {
-  return ChangeHeader(broker, deadline, copy, through, change, Notes{note, nullptr});
-}
-
-Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
-                                            HeaderCopy& copy, const Unlocked& through,
                                             const Change& change, const Notes& notes) {
   ASSIGN_OR_RETURN(Luks luks, copy.OpenAlone());
   ASSIGN_OR_RETURN(const SecretBytes volume_key, VolumeKeyOf(luks, through.way));
@@ -192,12 +186,6 @@ Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadl
                    RecordAnew(now.read(), Next(counter), WaysIn(made), note));
   RETURN_IF_ERROR(PutBackWith(record, broker, deadline, copy, luks, reencryption));
   return made;
-}
-
-Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                                           const SecretBytes& volume_key, const Change& change,
-                                           const NoteGuardKey& note) {
-  return FirstWaysIn(broker, deadline, copy, volume_key, change, Notes{note, nullptr});
 }
 
 Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,

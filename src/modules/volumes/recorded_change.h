@@ -7,7 +7,6 @@
 
 #include "seaworthy/modules/volumes/header_change.h"
 #include "seaworthy/modules/volumes/header_guard.h"
-#include "seaworthy/tpm/counter.h"
 
 namespace seaworthy::volumes {
 
@@ -29,21 +28,6 @@ std::vector<WayIn> WaysIn(const std::vector<OpenWayIn>& open);
 Result<GuardCounter> CounterOfVolume(tpm::Broker& broker, Deadline deadline, const HeaderCopy& copy,
                                      const std::optional<GuardRecord>& checked,
                                      const tpm::BeforeCounter& before = nullptr);
-
-// What the node has to have on its own disk before the header has it, and of a counter before the
-// TPM has it: a crash may leave it in no record.
-struct Notes {
-  NoteGuardKey guard_key;
-  tpm::BeforeCounter counter;
-};
-
-// As ChangeHeader and FirstWaysIn (header_change.h).
-Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
-                                            HeaderCopy& copy, const Unlocked& through,
-                                            const Change& change, const Notes& notes);
-Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
-                                           const SecretBytes& volume_key, const Change& change,
-                                           const Notes& notes);
 
 // The value is the generation to be.
 inline GuardCounter Next(const GuardCounter& counter) {

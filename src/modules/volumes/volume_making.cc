@@ -1,5 +1,4 @@
 // Volumes made and taken in, and the counters that they get.
-#include "modules/volumes/recorded_change.h"
 #include "modules/volumes/volumes_state.h"
 #include "seaworthy/log.h"
 #include "seaworthy/status_macros.h"
@@ -75,9 +74,7 @@ Result<std::vector<OpenWayIn>> Volumes::State::Make(Deadline deadline, const New
   const Notes notes = {NoteIn(entry), NotesCounter(entry)};
   // With the header that is there goes what tells of its counter.
   const std::uint32_t former = wanted.destroy ? NamedCounter(device) : 0;
-  if (former >= tpm::kFirstCounter && former <= tpm::kLastCounter) {
-    RETURN_IF_ERROR(notes.counter(former));
-  }
+  if (tpm::IsCounterIndex(former)) RETURN_IF_ERROR(notes.counter(former));
   FormatOptions options;
   options.label = wanted.label;
   options.sector_size = wanted.sector_size;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "modules/volumes/pcr_indices.h"
-#include "modules/volumes/recorded_change.h"
 #include "modules/volumes/token_policy.h"
 #include "modules/volumes/volume_view.h"
 #include "modules/volumes/volumes_state.h"

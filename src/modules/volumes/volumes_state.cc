@@ -130,7 +130,7 @@ Result<std::vector<OpenWayIn>> Volumes::State::ChangeHeld(Deadline deadline, Hea
                                                           const Change& change) const {
   Result<std::vector<OpenWayIn>> added = std::vector<OpenWayIn>();
   RETURN_IF_ERROR(UnderNewGuardKey(entry, [&](const NoteGuardKey& note) {
-    added = ChangeHeader(broker_, deadline, copy, through, change, note);
+    added = ChangeHeader(broker_, deadline, copy, through, change, {.guard_key = note});
     return added.status();
   }));
   return added;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "seaworthy/modules/volumes/unlock.h"
+#include "seaworthy/tpm/counter.h"
 
 namespace seaworthy::volumes {
 
@@ -17,14 +18,20 @@ using Change =
 // disk, for who notes such names; an error ends it, and nothing was done.
 using NoteGuardKey = std::function<Status(const std::string& key_id)>;
 
+// What the node has to have on its own disk before the header has it, and of a counter before the
+// TPM has it: a crash may leave it in no record.
+struct Notes {
+  NoteGuardKey guard_key = nullptr;
+  tpm::BeforeCounter counter = nullptr;
+};
+
 // The copy is put back with a record of the header as `change` left it, one generation further.
 // `through` is what opened the volume; where its header had no record it gets the first one, with a
 // counter of its own in the TPM. Whatever happens, the volume has the header before or the one
 // after; after an error the copy may be neither, and has to be taken anew.
 Result<std::vector<OpenWayIn>> ChangeHeader(tpm::Broker& broker, Deadline deadline,
                                             HeaderCopy& copy, const Unlocked& through,
-                                            const Change& change,
-                                            const NoteGuardKey& note = nullptr);
+                                            const Change& change, const Notes& notes = {});
 
 // As ChangeHeader, for a change after which nobody else has a way in: the record gets a guard key
 // of its own, wrapped for what `change` made alone, so that who knew a secret before can neither
@@ -39,6 +46,6 @@ Result<std::vector<OpenWayIn>> ReplaceWaysIn(tpm::Broker& broker, Deadline deadl
 // The same for a volume that has no keyslot yet, as Luks::Format leaves it.
 Result<std::vector<OpenWayIn>> FirstWaysIn(tpm::Broker& broker, Deadline deadline, HeaderCopy& copy,
                                            const SecretBytes& volume_key, const Change& change,
-                                           const NoteGuardKey& note = nullptr);
+                                           const Notes& notes = {});
 
 }  // namespace seaworthy::volumes
