@@ -186,16 +186,16 @@ Status CheckMemory(const HeaderCopy& header, std::uint32_t keyslot, const Unlock
   constexpr std::uint64_t kElse = 32 * kMib;  // that the call takes
   const auto& keyslots = header.header().metadata.keyslots;
   const auto found = keyslots.find(keyslot);
-  if (!options.memory.has_value() || found == keyslots.end() || !found->second.kdf.has_value()) {
-    return {};
-  }
+  if (!options.memory || found == keyslots.end() || !found->second.kdf.has_value()) return {};
   const Luks2Keyslot::Kdf& kdf = *found->second.kdf;
   const std::uint64_t wanted = kdf.memory * 1024;  // JudgeHeader has looked at it
-  if (wanted == 0 || wanted + kElse <= *options.memory) return {};
+  if (wanted == 0) return {};
+  const std::optional<std::uint64_t> left = options.memory();
+  if (!left.has_value() || wanted + kElse <= *left) return {};
   return Fail(Code::kResourceExhausted, "KEYSLOT_MEMORY",
               "keyslot " + std::to_string(keyslot) + " derives its key with " + kdf.type + " in " +
                   std::to_string(wanted / kMib) + " MiB, and the process may take " +
-                  std::to_string(*options.memory / kMib) +
+                  std::to_string(*left / kMib) +
                   " MiB more: raise MemoryHigh and MemoryMax of the unit for this call");
 }
 

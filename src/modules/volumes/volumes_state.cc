@@ -69,7 +69,7 @@ Result<HeaderCopy> Volumes::State::Take(const VolumeEntry& entry, Reencryption r
 UnlockOptions Volumes::State::OptionsFor(const VolumeEntry& entry) const {
   UnlockOptions options;
   options.guard_keys = entry.guard_keys;
-  options.memory = os::MemoryLeft(options_.root);
+  options.memory = [this] { return os::MemoryLeft(options_.root); };
   return options;
 }
 

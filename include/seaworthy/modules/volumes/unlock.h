@@ -1,6 +1,8 @@
 // What opens a volume now: the first of its tokens whose secret the TPM gives.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,9 +23,10 @@ struct UnlockOptions {
   // Names of guard keys that were noted for the volume (CheckGuardKey). Where there are any it had
   // a record, and is not taken without one, `unguarded` or not.
   std::vector<std::string> guard_keys;
-  // Bytes that deriving the key of a keyslot may take, as those of Argon2id take a gigabyte;
-  // nothing: as many as it wants. RESOURCE_EXHAUSTED (KEYSLOT_MEMORY) where only more would tell.
-  std::optional<std::uint64_t> memory;
+  // Asked how many bytes deriving the key of a keyslot may take, where one takes any, as those of
+  // Argon2id take a gigabyte; without it, or an answer: as many as it wants. RESOURCE_EXHAUSTED
+  // (KEYSLOT_MEMORY) where only more would tell.
+  std::function<std::optional<std::uint64_t>()> memory;
 };
 
 struct TokenTried {
