@@ -1,9 +1,8 @@
-// Runs one change of a volume with a fault armed; faults_test.cc, guarded_faults_test.cc and
-// volumes_kills_test.cc start it.
+// Runs one change of a volume with a fault armed; faults_test.cc, guarded_faults_test.cc,
+// volumes_guard_key_test.cc and volumes_kills_test.cc start it.
 //
 //   luks_fault_driver VOLUME CHANGE FAULT NTH FILE [TCTI TPM_STATE_DIR [STATE_DIR]]
 //
-// CHANGE "node": that of a node whose state folder is VOLUME.
 // Exits with 0 when done, 4 after an error; plus 10 when the fault has struck.
 #include <cstdio>
 #include <cstdlib>
@@ -24,7 +23,6 @@ using namespace seaworthy::testing;
 Status Make(const std::vector<std::string>& arguments) {
   if (arguments.size() < 8) return MakeChange(arguments[1], arguments[2], arguments[5]);
   tpm::Broker broker({.tcti = arguments[6], .state_dir = arguments[7], .on_change = {}});
-  if (arguments[2] == "node") return RekeyByNode(broker, arguments[1], arguments[5]);
   if (arguments.size() > 8) {
     return MakeModuleChange(broker, arguments[8], arguments[1], arguments[2], arguments[5]);
   }

@@ -4,8 +4,6 @@
 #include <string>
 
 #include "seaworthy/directory.h"
-#include "seaworthy/events.h"
-#include "seaworthy/modules/volumes.h"
 #include "seaworthy/modules/volumes/guarded_reencryption.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/tpm/quote.h"
@@ -50,16 +48,6 @@ inline Status MakeGuardedChange(tpm::Broker& broker, const std::string& volume,
     ASSIGN_OR_RETURN(unlocked, volumes::Unlock(broker, soon, copy, {}));
   }
   return volumes::ContinueReencryption(broker, std::chrono::seconds(30), copy, unlocked, nullptr);
-}
-
-// By a node that knows the volume as "data".
-inline Status RekeyByNode(tpm::Broker& broker, const std::string& state_dir,
-                          const std::string& file) {
-  Events events;
-  volumes::Volumes node(broker, events, {state_dir, "", ""});
-  RETURN_IF_ERROR(node.Start());
-  const auto show = [&](const SecretBytes& key) { return ReplaceFile(file, key.view(), 0600); };
-  return node.RekeyAll(DeadlineIn(std::chrono::seconds(30)), "data", {}, show).status();
 }
 
 }  // namespace seaworthy::testing

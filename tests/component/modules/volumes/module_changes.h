@@ -29,6 +29,10 @@ inline Status MakeModuleChange(tpm::Broker& broker, const std::string& state,
     return module.RefreshPolicy(soon, "data", recovery_key, options).status();
   }
   if (change == "add") return module.AddTpm(soon, "data", {}, {}).status();
+  if (change == "rekey") {
+    const auto show = [&](const SecretBytes& key) { return ReplaceFile(file, key.view(), 0600); };
+    return module.RekeyAll(soon, "data", {}, show).status();
+  }
   if (change == "backup") {
     ASSIGN_OR_RETURN(const Bytes certificate, ReadFile(file, 65536));
     ASSIGN_OR_RETURN(const std::string backup,

@@ -253,11 +253,12 @@ TEST_F(GuardKey, ANodeThatIsKilledAmidARekeyOpensTheVolume) {
     volumes_.reset();
     broker_->Close();
     std::filesystem::remove(root_ / "shown");
-    const int status = std::system(("exec " LUKS_FAULT_DRIVER " " + root_ / "state" + " node " +
-                                    std::to_string(static_cast<int>(testing::Fault::kKillAfter)) +
-                                    " " + std::to_string(nth) + " " + root_ / "shown" + " '" +
-                                    swtpm_.tcti() + "' " + root_ / "tpm" + " 2>" + root_ / "log")
-                                       .c_str());
+    const int status =
+        std::system(("exec " LUKS_FAULT_DRIVER " " + device_ + " rekey " +
+                     std::to_string(static_cast<int>(testing::Fault::kKillAfter)) + " " +
+                     std::to_string(nth) + " " + root_ / "shown" + " '" + swtpm_.tcti() + "' " +
+                     root_ / "tpm" + " " + root_ / "state" + " 2>" + root_ / "log")
+                        .c_str());
     killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     ASSERT_TRUE(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) << FileText("log");
     Restart();
