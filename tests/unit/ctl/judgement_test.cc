@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ctl/arguments.h"
+#include "support/program.h"
 #include "support/status_matchers.h"
 
 namespace seaworthy::ctl {
@@ -16,14 +17,9 @@ using testing::IsOk;
 
 // What a command of the openssl program prints.
 std::string Openssl(const std::string& arguments) {
-  FILE* pipe = popen(("openssl " + arguments + " 2>/dev/null").c_str(), "r");
-  std::string output;
-  char buffer[4096];
-  for (std::size_t got = 0; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) {
-    output.append(buffer, got);
-  }
-  EXPECT_EQ(pclose(pipe), 0) << arguments;
-  return output;
+  const testing::ProgramOutput output = testing::OutputOf("openssl " + arguments + " 2>/dev/null");
+  EXPECT_EQ(output.status, 0) << arguments;
+  return output.text;
 }
 
 std::string NewCsr() {

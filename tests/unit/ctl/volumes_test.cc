@@ -15,6 +15,7 @@
 #include "ctl/render_volumes.h"
 #include "ctl/secret_input.h"
 #include "seaworthy/directory.h"
+#include "support/program.h"
 #include "support/status_matchers.h"
 #include "support/temp_root.h"
 #include "unit/ctl/run_ctl.h"
@@ -311,12 +312,7 @@ TEST_F(RecoveryTest, IsSeenWhereTheDiskIsFull) {
 
 // A shell's answer to `script`, in which ctl's units are in the folder "u" of the working folder.
 std::string Shell(const TempRoot& root, const std::string& script) {
-  FILE* pipe = popen(("cd " + root / "" + " && { " + script + "; } 2>&1").c_str(), "r");
-  std::string text;
-  char piece[4096];
-  while (fgets(piece, sizeof(piece), pipe) != nullptr) text += piece;
-  pclose(pipe);
-  return text;
+  return testing::OutputOf("cd " + root / "" + " && { " + script + "; } 2>&1").text;
 }
 
 TEST(VolumeUnits, AreNamedAsSystemdNamesThem) {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <fstream>
 #include <regex>
 #include <set>
@@ -11,6 +10,7 @@
 #include "modules/docker/daemon_json.h"
 #include "modules/docker/daemon_key.h"
 #include "modules/docker/effective_config.h"
+#include "support/program.h"
 #include "support/temp_root.h"
 
 namespace seaworthy::docker {
@@ -150,14 +150,7 @@ constexpr const char* kNames[] = {"allow-direct-routing",
                                   "Icc"};
 
 std::string Output(const std::string& command) {
-  FILE* const pipe = popen((command + " 2>&1").c_str(), "r");
-  std::string output;
-  char buffer[4096];
-  while (const std::size_t read = std::fread(buffer, 1, sizeof buffer, pipe)) {
-    output.append(buffer, read);
-  }
-  pclose(pipe);
-  return output;
+  return seaworthy::testing::OutputOf(command + " 2>&1").text;
 }
 
 class DockerdTest : public ::testing::Test {

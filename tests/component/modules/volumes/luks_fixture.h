@@ -12,6 +12,7 @@
 #include "component/modules/volumes/secrets.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/volumes/luks.h"
+#include "support/program.h"
 #include "support/status_matchers.h"
 #include "support/temp_root.h"
 
@@ -49,19 +50,9 @@ class LuksTest : public ::testing::Test {
     return *std::move(luks);
   }
 
-  struct Output {
-    int status = -1;
-    std::string text;
-  };
+  using Output = testing::ProgramOutput;
   static Output RunProgram(const std::string& command) {
-    Output output;
-    FILE* const pipe = popen(("{ " + command + " ; } 2>&1").c_str(), "r");
-    char buffer[4096];
-    for (std::size_t got; (got = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) {
-      output.text.append(buffer, got);
-    }
-    output.status = pclose(pipe);
-    return output;
+    return testing::OutputOf("{ " + command + " ; } 2>&1");
   }
 
   static bool Succeeds(const std::string& command) { return RunProgram(command).status == 0; }

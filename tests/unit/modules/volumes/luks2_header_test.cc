@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "support/program.h"
 #include "support/temp_root.h"
 #include "unit/modules/volumes/header_image.h"
 
@@ -27,10 +28,8 @@ std::string AsCryptsetupReads(const HeaderImage& image) {
   std::ofstream(root / "volume", std::ios::binary) << image.bytes();
   const std::string command =
       "/usr/sbin/cryptsetup luksDump --dump-json-metadata " + (root / "volume") + " 2>/dev/null";
-  FILE* pipe = popen(command.c_str(), "r");
-  std::string text;
-  for (int c = 0; (c = fgetc(pipe)) != EOF;) text += static_cast<char>(c);
-  return pclose(pipe) == 0 ? text : "";
+  const testing::ProgramOutput output = testing::OutputOf(command);
+  return output.status == 0 ? output.text : "";
 }
 
 void ExpectReadAsCryptsetupDoes(const HeaderImage& image) {
