@@ -39,7 +39,7 @@ bool FollowsFromContent(const FileDrift::Change& change) {
 // Whether dpkg's records say that an update made a file what it is, or took it away.
 class Explanation {
  public:
-  Explanation(const RootFolder& root, const Baseline& baseline)
+  Explanation(const os::RootFolder& root, const Baseline& baseline)
       : root_(root), baseline_(baseline) {}
 
   Status ReadPackages() {
@@ -88,13 +88,13 @@ class Explanation {
     return md5.ok() && *md5 == recorded->second;
   }
 
-  const RootFolder& root_;
+  const os::RootFolder& root_;
   const Baseline& baseline_;
   std::map<std::string, DpkgPackage> packages_;
 };
 
 // The operator's that are there: what is gone is drift, no error.
-Result<std::vector<std::string>> PathsOf(const RootFolder& root, const Baseline& baseline) {
+Result<std::vector<std::string>> PathsOf(const os::RootFolder& root, const Baseline& baseline) {
   std::vector<std::string> paths;
   for (const std::string& text : baseline.paths) {
     ASSIGN_OR_RETURN(const auto found, root.Canonical(FromPlainText(text)));
@@ -153,7 +153,7 @@ std::string_view ToString(FileDrift::Kind kind) {
 Result<Baseline> RecordBaseline(Deadline deadline, const std::string& root,
                                 const std::vector<std::string>& more) {
   ASSIGN_OR_RETURN(const std::vector<InstalledFile> files, FindDockerInstallation(root, more));
-  ASSIGN_OR_RETURN(const RootFolder folder, RootFolder::Open(root));
+  ASSIGN_OR_RETURN(const os::RootFolder folder, os::RootFolder::Open(root));
   ASSIGN_OR_RETURN(const std::vector<DpkgPackage> packages, ReadDpkgStatus(folder));
   Baseline baseline;
   for (const std::string& path : more) baseline.paths.push_back(ToPlainText(path));
@@ -172,7 +172,7 @@ Result<Baseline> RecordBaseline(Deadline deadline, const std::string& root,
 
 Result<std::vector<FileDrift>> CompareBaseline(Deadline deadline, const std::string& root,
                                                const Baseline& baseline) {
-  ASSIGN_OR_RETURN(const RootFolder folder, RootFolder::Open(root));
+  ASSIGN_OR_RETURN(const os::RootFolder folder, os::RootFolder::Open(root));
   ASSIGN_OR_RETURN(const std::vector<std::string> paths, PathsOf(folder, baseline));
   ASSIGN_OR_RETURN(const std::vector<InstalledFile> found, FindDockerInstallation(root, paths));
   // What was recorded is looked at whether it is found by now or not.

@@ -109,7 +109,7 @@ struct Found {
 
 class Search {
  public:
-  explicit Search(const RootFolder& root) : root_(root) {}
+  explicit Search(const os::RootFolder& root) : root_(root) {}
 
   // What is at `path`, with what it leads to; a folder with all that is in it. False: nothing.
   Result<bool> Add(const std::string& path, std::optional<InstalledKind> kind = {}) {
@@ -122,7 +122,7 @@ class Search {
   Status AddOwned(std::string_view path) {
     if (path.starts_with("usr/share/") || path.starts_with("var/")) return {};
     std::string at(path);
-    ASSIGN_OR_RETURN(const std::optional<Place> place, Step(at));
+    ASSIGN_OR_RETURN(const std::optional<os::Place> place, Step(at));
     if (!place || S_ISDIR(place->stat.st_mode)) return {};
     // To dpkg it is the folder that it leads to: where /lib is one, packages have /lib.
     ASSIGN_OR_RETURN(const bool folder, LeadsToFolder(at));
@@ -147,13 +147,13 @@ class Search {
 
  private:
   // Makes the folders on the way canonical; what is there, the last part not followed.
-  Result<std::optional<Place>> Step(std::string& path) const {
-    path = BelowRoot(path);
+  Result<std::optional<os::Place>> Step(std::string& path) const {
+    path = os::BelowRoot(path);
     const std::size_t name = path.rfind('/') + 1;
     const bool is_folder = path.empty() || path.substr(name) == "..";
     const std::string folder = is_folder ? path : path.substr(0, name);
     ASSIGN_OR_RETURN(const std::optional<std::string> canonical, root_.Canonical(folder));
-    if (!canonical) return std::optional<Place>();
+    if (!canonical) return std::optional<os::Place>();
     path = is_folder ? *canonical : Join(*canonical, path.substr(name));
     return root_.At(path);
   }
@@ -161,7 +161,7 @@ class Search {
   Result<bool> LeadsToFolder(const std::string& path) const {
     ASSIGN_OR_RETURN(const std::optional<std::string> end, root_.Canonical(path));
     if (!end) return false;
-    ASSIGN_OR_RETURN(const std::optional<Place> place, root_.At(*end));
+    ASSIGN_OR_RETURN(const std::optional<os::Place> place, root_.At(*end));
     return place && S_ISDIR(place->stat.st_mode);
   }
 
@@ -171,7 +171,7 @@ class Search {
     Found found;
     bool executable = false;
     for (int i = 0; i < kMaxLinks; ++i) {
-      ASSIGN_OR_RETURN(const std::optional<Place> place, Step(path));
+      ASSIGN_OR_RETURN(const std::optional<os::Place> place, Step(path));
       if (!place) break;
       const mode_t mode = place->stat.st_mode;
       found.anything = true;
@@ -180,7 +180,7 @@ class Search {
       executable = S_ISREG(mode) && (mode & 0111) != 0;
       if (!S_ISLNK(mode)) break;
       found.through_link = true;
-      ASSIGN_OR_RETURN(const std::string target, ReadLink(*place));
+      ASSIGN_OR_RETURN(const std::string target, os::ReadLink(*place));
       files.push_back({.path = path, .package = {}, .link_target = target});
       path = target.starts_with('/') ? target : path.substr(0, path.rfind('/') + 1) + target;
     }
@@ -210,14 +210,14 @@ class Search {
     return {};
   }
 
-  const RootFolder& root_;
+  const os::RootFolder& root_;
   std::map<std::string, InstalledFile> files_;
   std::set<std::string> folders_;  // that were read
 };
 
 // The absolute paths in the engine's configuration. One that is no JSON names nothing; the engine
 // does not start with it either.
-Status AddNamedByDaemonJson(const RootFolder& root, Search& search) {
+Status AddNamedByDaemonJson(const os::RootFolder& root, Search& search) {
   const Result<std::optional<Bytes>> file = root.Read("etc/docker/daemon.json", kMaxDaemonJson);
   if (!file.ok() || !*file) return {};
   const json config = json::parse(AsText(**file), nullptr, false);
@@ -243,7 +243,7 @@ Status AddNamedByDaemonJson(const RootFolder& root, Search& search) {
 }
 
 // A file that no known package brought may be another's.
-Status SetPackages(const RootFolder& root, const std::vector<DpkgPackage>& packages,
+Status SetPackages(const os::RootFolder& root, const std::vector<DpkgPackage>& packages,
                    std::map<std::string, InstalledFile>& files) {
   std::unordered_map<std::string, InstalledFile*> by_name;
   for (auto& [path, file] : files) {
@@ -296,7 +296,7 @@ std::string_view ToString(InstalledKind kind) {
 
 Result<std::vector<InstalledFile>> FindDockerInstallation(const std::string& root,
                                                           const std::vector<std::string>& more) {
-  ASSIGN_OR_RETURN(const RootFolder folder, RootFolder::Open(root));
+  ASSIGN_OR_RETURN(const os::RootFolder folder, os::RootFolder::Open(root));
   ASSIGN_OR_RETURN(const std::vector<DpkgPackage> packages, ReadDpkgStatus(folder));
   Search search(folder);
   // First, for it says best what they are.

@@ -58,7 +58,7 @@ class Paragraph {
   void AddConffile(std::string_view line) {
     const std::string_view path = TakeWord(line);
     const std::string_view md5 = TakeWord(line);
-    if (md5.size() == kMd5Digits) package_.conffiles[BelowRoot(path)] = md5;
+    if (md5.size() == kMd5Digits) package_.conffiles[os::BelowRoot(path)] = md5;
   }
 
   DpkgPackage package_;
@@ -86,12 +86,12 @@ std::vector<DpkgPackage> ParseDpkgStatus(std::string_view text) {
   return packages;
 }
 
-Result<std::vector<DpkgPackage>> ReadDpkgStatus(const RootFolder& root) {
+Result<std::vector<DpkgPackage>> ReadDpkgStatus(const os::RootFolder& root) {
   ASSIGN_OR_RETURN(const std::optional<Bytes> status, root.Read(kStatus, kMaxStatus));
   return status ? ParseDpkgStatus(AsText(*status)) : std::vector<DpkgPackage>();
 }
 
-Status ForEachDpkgPath(const RootFolder& root, const DpkgPackage& package,
+Status ForEachDpkgPath(const os::RootFolder& root, const DpkgPackage& package,
                        const std::function<Status(std::string_view path)>& visit) {
   ASSIGN_OR_RETURN(const std::optional<Bytes> list,
                    root.Read(kInfo + package.info + ".list", kMaxList));
@@ -104,7 +104,7 @@ Status ForEachDpkgPath(const RootFolder& root, const DpkgPackage& package,
   return {};
 }
 
-Result<std::map<std::string, std::string>> ReadDpkgDigests(const RootFolder& root,
+Result<std::map<std::string, std::string>> ReadDpkgDigests(const os::RootFolder& root,
                                                            const DpkgPackage& package) {
   std::map<std::string, std::string> digests = package.conffiles;
   ASSIGN_OR_RETURN(const std::optional<Bytes> file,

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "modules/integrity/root_folder.h"
+#include "seaworthy/os/root_folder.h"
 
 namespace seaworthy::integrity {
 
@@ -19,16 +19,16 @@ struct DpkgPackage {
 };
 
 // Those whose files are on the disk; none where there is no dpkg.
-Result<std::vector<DpkgPackage>> ReadDpkgStatus(const RootFolder& root);
+Result<std::vector<DpkgPackage>> ReadDpkgStatus(const os::RootFolder& root);
 std::vector<DpkgPackage> ParseDpkgStatus(std::string_view text);
 
 // Tells of each path that the package owns, below the root, folders too, as the package has it:
 // where Debian has merged /lib into /usr/lib it may say "lib/...".
-Status ForEachDpkgPath(const RootFolder& root, const DpkgPackage& package,
+Status ForEachDpkgPath(const os::RootFolder& root, const DpkgPackage& package,
                        const std::function<Status(std::string_view path)>& visit);
 
 // The MD5 digests of the package's files, its conffiles among them, by path as above.
-Result<std::map<std::string, std::string>> ReadDpkgDigests(const RootFolder& root,
+Result<std::map<std::string, std::string>> ReadDpkgDigests(const os::RootFolder& root,
                                                            const DpkgPackage& package);
 
 // The other name that a package may have for the canonical `path`; empty: none.

@@ -60,19 +60,19 @@ Status ReadExtended(int fd, FileAttributes& attributes) {
 }
 
 // Nothing else is opened: opening a device does something to it.
-Result<UniqueFd> OpenRegular(const Place& place) {
+Result<UniqueFd> OpenRegular(const os::Place& place) {
   if (!S_ISREG(place.stat.st_mode)) {
     return Fail(Code::kFailedPrecondition, "UNSAFE_FILE", "it is not a regular file");
   }
   if (place.stat.st_size > kMaxFile) {
     return Fail(Code::kFailedPrecondition, "UNSAFE_FILE", "it has more than 16 GiB");
   }
-  UniqueFd fd = Reopen(place, O_RDONLY | O_NONBLOCK);
+  UniqueFd fd = os::Reopen(place, O_RDONLY | O_NONBLOCK);
   if (!fd) return FromErrno(errno, "open");
   return fd;
 }
 
-Status ReadContent(Deadline deadline, const Place& place, FileAttributes& attributes) {
+Status ReadContent(Deadline deadline, const os::Place& place, FileAttributes& attributes) {
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenRegular(place));
   std::uint64_t bytes = 0;
   ASSIGN_OR_RETURN(const Bytes digest,
@@ -84,19 +84,19 @@ Status ReadContent(Deadline deadline, const Place& place, FileAttributes& attrib
   return CheckUnchanged(fd.get(), place.stat);
 }
 
-Result<Place> Find(const RootFolder& root, const std::string& path) {
-  ASSIGN_OR_RETURN(std::optional<Place> place, root.At(path));
+Result<os::Place> Find(const os::RootFolder& root, const std::string& path) {
+  ASSIGN_OR_RETURN(std::optional<os::Place> place, root.At(path));
   if (!place) return Fail(Code::kNotFound, "FILE_NOT_FOUND", "there is nothing there");
   return *std::move(place);
 }
 
-Result<FileAttributes> ReadPlace(Deadline deadline, const Place& place) {
+Result<FileAttributes> ReadPlace(Deadline deadline, const os::Place& place) {
   const mode_t mode = place.stat.st_mode;
   FileAttributes attributes = {{"type", TypeOf(mode)},
                                {"uid", std::to_string(place.stat.st_uid)},
                                {"gid", std::to_string(place.stat.st_gid)}};
   if (S_ISLNK(mode)) {
-    ASSIGN_OR_RETURN(const std::string target, ReadLink(place));
+    ASSIGN_OR_RETURN(const std::string target, os::ReadLink(place));
     attributes["target"] = ToPlainText(target);
     return attributes;
   }
@@ -107,9 +107,9 @@ Result<FileAttributes> ReadPlace(Deadline deadline, const Place& place) {
 
 }  // namespace
 
-Result<FileAttributes> ReadFileAttributes(Deadline deadline, const RootFolder& root,
+Result<FileAttributes> ReadFileAttributes(Deadline deadline, const os::RootFolder& root,
                                           const InstalledFile& file) {
-  const Result<Place> place = Find(root, file.path);
+  const Result<os::Place> place = Find(root, file.path);
   Result<FileAttributes> attributes =
       place.ok() ? ReadPlace(deadline, *place) : Result<FileAttributes>(place.status());
   if (!attributes.ok()) return Wrap(attributes.status(), file.path);
@@ -118,8 +118,9 @@ Result<FileAttributes> ReadFileAttributes(Deadline deadline, const RootFolder& r
   return attributes;
 }
 
-Result<std::string> Md5OfFile(Deadline deadline, const RootFolder& root, const std::string& path) {
-  ASSIGN_OR_RETURN(const Place place, Find(root, path));
+Result<std::string> Md5OfFile(Deadline deadline, const os::RootFolder& root,
+                              const std::string& path) {
+  ASSIGN_OR_RETURN(const os::Place place, Find(root, path));
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenRegular(place));
   const CPtr<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
   bool hashed = EVP_DigestInit_ex(context.get(), EVP_md5(), nullptr) == 1;

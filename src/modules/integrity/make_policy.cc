@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "modules/integrity/root_folder.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/integrity/file_conditions.h"
+#include "seaworthy/os/root_folder.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::integrity {
@@ -43,24 +43,24 @@ Status Malformed(std::size_t line, const std::string& why) {
               "line " + std::to_string(line) + " of the template " + why);
 }
 
-Result<std::optional<ImaAccess>> ConditionsAt(const RootFolder& root, const std::string& path,
+Result<std::optional<ImaAccess>> ConditionsAt(const os::RootFolder& root, const std::string& path,
                                               FileConditions& conditions) {
-  ASSIGN_OR_RETURN(const std::optional<Place> place, root.At(path));
+  ASSIGN_OR_RETURN(const std::optional<os::Place> place, root.At(path));
   if (!place || S_ISLNK(place->stat.st_mode)) return std::nullopt;
-  const UniqueFd fd = Reopen(*place, O_RDONLY);
+  const UniqueFd fd = os::Reopen(*place, O_RDONLY);
   if (!fd) return FromErrno(errno, "open " + path);
   return conditions.Of(fd.get());
 }
 
 // Types that something else in the folder has than the files; of the folders in it only with
 // `folders`.
-Status AddNeighbours(const RootFolder& root, const std::string& folder, bool folders,
+Status AddNeighbours(const os::RootFolder& root, const std::string& folder, bool folders,
                      const PolicyNode& node, std::set<std::string, std::less<>>& types) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, root.List(folder, kMaxNeighbours));
   for (const std::string& name : names) {
     const std::string path = folder.empty() ? name : folder + "/" + name;
     if (std::ranges::binary_search(node.files, path, {}, &PolicyNode::File::path)) continue;
-    ASSIGN_OR_RETURN(const std::optional<Place> place, root.At(path));
+    ASSIGN_OR_RETURN(const std::optional<os::Place> place, root.At(path));
     if (!place || S_ISLNK(place->stat.st_mode)) continue;
     if (S_ISDIR(place->stat.st_mode) && !folders) continue;
     types.emplace(SelinuxType(SelinuxLabel(place->fd.get())));
@@ -68,7 +68,7 @@ Status AddNeighbours(const RootFolder& root, const std::string& folder, bool fol
   return {};
 }
 
-Result<std::set<std::string, std::less<>>> SharedTypes(const RootFolder& root,
+Result<std::set<std::string, std::less<>>> SharedTypes(const os::RootFolder& root,
                                                        const PolicyNode& node) {
   std::set<std::string, std::less<>> types;
   std::set<std::string> parents;
@@ -82,7 +82,7 @@ Result<std::set<std::string, std::less<>>> SharedTypes(const RootFolder& root,
   for (const std::string shared : kSharedFolders) {
     ASSIGN_OR_RETURN(const std::optional<std::string> folder, root.Canonical(shared));
     if (!folder) continue;
-    ASSIGN_OR_RETURN(const std::optional<Place> place, root.At(*folder));
+    ASSIGN_OR_RETURN(const std::optional<os::Place> place, root.At(*folder));
     if (!place || !S_ISDIR(place->stat.st_mode)) continue;
     types.emplace(SelinuxType(SelinuxLabel(place->fd.get())));
     RETURN_IF_ERROR(AddNeighbours(root, *folder, true, node, types));
@@ -173,7 +173,7 @@ Status AddLine(const std::string& line, std::size_t number, const Words& words, 
 }  // namespace
 
 Result<PolicyNode> LookAtNode(const std::string& root, const std::vector<InstalledFile>& files) {
-  ASSIGN_OR_RETURN(const RootFolder folder, RootFolder::Open(root));
+  ASSIGN_OR_RETURN(const os::RootFolder folder, os::RootFolder::Open(root));
   FileConditions conditions(HasSelinux(root));
   PolicyNode node;
   for (const InstalledFile& file : files) {

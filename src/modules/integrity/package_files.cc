@@ -8,7 +8,7 @@ namespace {
 
 // Links lead to files that another package may own, and folders are not gone into: what else is in
 // them is not the package's.
-Status AddIfRegular(const RootFolder& root, std::string_view path,
+Status AddIfRegular(const os::RootFolder& root, std::string_view path,
                     std::vector<std::string>& files) {
   const std::size_t slash = path.rfind('/');
   const bool at_top = slash == std::string_view::npos;
@@ -18,7 +18,7 @@ Status AddIfRegular(const RootFolder& root, std::string_view path,
   if (!folder) return {};
   std::string file = *folder + (folder->empty() ? "" : "/");
   file += at_top ? path : path.substr(slash + 1);
-  ASSIGN_OR_RETURN(const std::optional<Place> place, root.At(file));
+  ASSIGN_OR_RETURN(const std::optional<os::Place> place, root.At(file));
   if (place && S_ISREG(place->stat.st_mode)) files.push_back(std::move(file));
   return {};
 }
@@ -27,7 +27,7 @@ Status AddIfRegular(const RootFolder& root, std::string_view path,
 
 Result<std::vector<std::string>> FilesOfPackage(const std::string& root,
                                                 const std::string& package) {
-  ASSIGN_OR_RETURN(const RootFolder folder, RootFolder::Open(root));
+  ASSIGN_OR_RETURN(const os::RootFolder folder, os::RootFolder::Open(root));
   ASSIGN_OR_RETURN(const std::vector<DpkgPackage> packages, ReadDpkgStatus(folder));
   std::vector<std::string> files;
   bool installed = false;

@@ -11,7 +11,7 @@
 #include "seaworthy/bytes.h"
 #include "seaworthy/handle.h"
 
-namespace seaworthy::integrity {
+namespace seaworthy::os {
 
 // What is at a path: a descriptor that stands for it and opens nothing.
 struct Place {
@@ -57,4 +57,4 @@ Result<std::string> ReadLink(const Place& place);
 // "/dev/null/" and "dev//null" are "dev/null".
 std::string BelowRoot(std::string_view path);
 
-}  // namespace seaworthy::integrity
+}  // namespace seaworthy::os

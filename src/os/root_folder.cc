@@ -1,4 +1,4 @@
-#include "modules/integrity/root_folder.h"
+#include "seaworthy/os/root_folder.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -11,7 +11,7 @@
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
 
-namespace seaworthy::integrity {
+namespace seaworthy::os {
 namespace {
 
 // A lookup that meets ".." while somebody renames folders is to be tried again (openat2(2)).
@@ -129,4 +129,4 @@ std::string BelowRoot(std::string_view path) {
   return below;
 }
 
-}  // namespace seaworthy::integrity
+}  // namespace seaworthy::os
