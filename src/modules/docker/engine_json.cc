@@ -1,0 +1,43 @@
+#include "modules/docker/engine_json.h"
+
+#include <limits>
+
+namespace seaworthy::docker {
+
+using nlohmann::json;
+
+const json& At(const json& value, std::initializer_list<std::string_view> names) {
+  static const json kNothing;
+  const json* at = &value;
+  for (const std::string_view name : names) {
+    if (!at->is_object()) return kNothing;
+    const auto found = at->find(name);
+    if (found == at->end()) return kNothing;
+    at = &*found;
+  }
+  return *at;
+}
+
+std::string Text(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
+
+bool IsTrue(const json& value) { return value.is_boolean() && value.get<bool>(); }
+
+std::int64_t Number(const json& value, std::int64_t otherwise) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+    return number > static_cast<std::uint64_t>(kMax) ? kMax : static_cast<std::int64_t>(number);
+  }
+  return value.is_number_integer() ? value.get<std::int64_t>() : otherwise;
+}
+
+std::vector<std::string> Texts(const json& value) {
+  std::vector<std::string> texts;
+  if (!value.is_array()) return texts;
+  for (const json& element : value) {
+    if (element.is_string()) texts.push_back(element.get<std::string>());
+  }
+  return texts;
+}
+
+}  // namespace seaworthy::docker
