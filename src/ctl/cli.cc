@@ -121,6 +121,7 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandLine& line) {
   AddPolicyCommands(*app, line);
   AddIntegrityCommands(*app, line);
   AddVolumeCommands(*app, line);
+  AddDockerCommands(*app, line);
   AddCompletionCommand(*app, line);
   LetGlobalsFollow(*app);
   app->footer(

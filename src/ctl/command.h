@@ -36,6 +36,7 @@ void AddAppraisalCommands(CLI::App& integrity, CommandLine& line);
 void AddVolumeCommands(CLI::App& app, CommandLine& line);
 void AddVolumeWayCommands(CLI::App& volumes, CommandLine& line);
 void AddVolumeHeaderCommands(CLI::App& volumes, CommandLine& line);
+void AddDockerCommands(CLI::App& app, CommandLine& line);
 void AddCompletionCommand(CLI::App& app, CommandLine& line);
 
 // Adds "name" to `parent`. `run` gets the options its add_option calls have filled.

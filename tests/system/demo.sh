@@ -103,6 +103,30 @@ until_ready() {
 
 ctl() { "$CTL" --socket "$ROOT/admin/s" "$@"; }
 
+# A dockerd of its own that leaves the machine's network alone. False where none can run here, as in
+# a container without the privilege.
+start_engine() {
+  printf '%s\n' "$1" >"$ROOT/daemon.json"
+  dockerd --data-root "$ROOT/docker" --exec-root "$ROOT/docker-exec" -H "unix://$ROOT/docker.sock" \
+    --pidfile "$ROOT/docker.pid" --config-file "$ROOT/daemon.json" --bridge=none --iptables=false \
+    >"$ROOT/dockerd.log" 2>&1 &
+  ENGINE=$!
+  PIDS=("$ENGINE" "${PIDS[@]}")
+  local i
+  for ((i = 0; i < 300; i++)); do
+    [[ ! -S $ROOT/docker.sock ]] || ! grep -q 'API listen' "$ROOT/dockerd.log" || return 0
+    kill -0 "$ENGINE" 2>/dev/null || break
+    sleep 0.1
+  done
+  say "(no engine runs here: $(tail -n 1 "$ROOT/dockerd.log" | cut -c -160))"
+  return 1
+}
+
+stop_engine() {
+  kill "$ENGINE" 2>/dev/null || true
+  wait "$ENGINE" 2>/dev/null || true
+}
+
 start_swtpm() {
   mkdir "$ROOT/tpm" "$ROOT/ca"
   cat >"$ROOT/localca.conf" <<END
@@ -391,6 +415,27 @@ grep -q "PCR 7" "$ROOT/refused" || fail "the PCR is not named"
 show ctl volumes test data --recovery-key --secret-file "$ROOT/recovery.key" ||
   fail "the recovery key does not open it"
 good "shut in another state, with the reason; the recovery key opens it"
+
+if [[ $(id -u) == 0 ]] && start_engine '{"icc": true, "live-restore": false, "insecure-registries": ["10.0.0.0/8"]}'; then
+  step "Docker's engine, held against the CIS benchmark"
+  audit() { "$CTL" docker audit --engine "$ROOT/docker.sock" "$@"; }
+  if audit --output json >"$ROOT/before.json"; then fail "an engine without bounds passes"; fi
+  { show "$CTL" docker audit --engine "$ROOT/docker.sock" || true; } | grep -A3 -E ' (2\.5|2\.15) ' || fail "the audit does not name what is wrong"
+  say "(its daemon.json is mended, and it starts again)"
+  stop_engine
+  start_engine '{"icc": true, "live-restore": true}' || fail "the engine does not start again"
+  show "$CTL" docker audit --engine "$ROOT/docker.sock" --compare "$ROOT/before.json" || fail "something fails that did not before"
+  audit --output json >"$ROOT/after.json" || true
+  stop_engine
+  for check in 2.5 2.15; do
+    /usr/bin/python3 - "$ROOT/before.json" "$ROOT/after.json" "$check" <<'END' || fail "$check is not better"
+import json, sys
+before, after = ({f["outcome"] for f in json.load(open(path))["findings"] if f["check"] == sys.argv[3]} for path in sys.argv[1:3])
+sys.exit(before != {"fail"} or after != {"pass"})
+END
+  done
+  good "better than before, and nothing that is worse"
+fi
 
 step "The audit trail has it all"
 stop_daemon

@@ -1,0 +1,120 @@
+// docker audit: looks at the engine here, as root; no daemon is asked.
+#include <chrono>
+#include <optional>
+
+#include "ctl/audit_formats.h"
+#include "ctl/command.h"
+#include "seaworthy/directory.h"
+#include "seaworthy/status_macros.h"
+
+namespace seaworthy::ctl {
+namespace {
+
+constexpr std::size_t kMaxReport = std::size_t{64} << 20;
+constexpr std::size_t kMaxPolicy = std::size_t{1} << 20;
+constexpr mode_t kFileMode = 0600;  // it tells where a node is weak
+constexpr std::chrono::seconds kPatience{60};
+
+struct AuditCommand {
+  std::string engine = docker::kEngineSocket;
+  std::string policy;
+  std::string compare;
+  std::string sarif;
+  std::string junit;
+  bool all = false;
+};
+
+// A node may be without a policy, but for one that was named.
+Result<std::string> ReadPolicy(const std::string& named) {
+  const std::string path = named.empty() ? docker::kSitePolicyFile : named;
+  const Result<Bytes> file = ReadFile(path, kMaxPolicy);
+  if (named.empty() && file.status().code() == Code::kNotFound) return std::string();
+  RETURN_IF_ERROR(file.status());
+  return std::string(AsText(*file));
+}
+
+Result<docker::AuditReport> ReadReport(const std::string& path) {
+  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxReport));
+  Result<docker::AuditReport> report = docker::ParseAuditReport(AsText(file));
+  if (!report.ok()) return Wrap(report.status(), path);
+  return report;
+}
+
+Status WriteReports(const docker::AuditReport& report, const AuditCommand& options) {
+  if (!options.sarif.empty()) {
+    RETURN_IF_ERROR(ReplaceFile(options.sarif, AsBytes(ToSarif(report)), kFileMode));
+  }
+  if (options.junit.empty()) return {};
+  return ReplaceFile(options.junit, AsBytes(ToJUnit(report)), kFileMode);
+}
+
+bool AnyFails(const docker::AuditReport& report) {
+  return report.Counts().contains(docker::Outcome::kFail);
+}
+
+Outcome RunAudit(Session& session, const AuditCommand& options) {
+  const Result<std::string> policy = ReadPolicy(options.policy);
+  if (!policy.ok()) return Usage(policy.status());
+  std::optional<docker::AuditReport> before;
+  if (!options.compare.empty()) {
+    Result<docker::AuditReport> read = ReadReport(options.compare);
+    if (!read.ok()) return Usage(read.status());
+    before = *std::move(read);
+  }
+  docker::EngineAuditOptions how;
+  how.socket = options.engine;
+  how.policy = *policy;
+  const Result<docker::AuditReport> report = docker::AuditEngine(DeadlineIn(kPatience), how);
+  if (Reason(report.status()) == "SITE_POLICY_MALFORMED") {
+    return Usage(
+        Wrap(report.status(), options.policy.empty() ? docker::kSitePolicyFile : options.policy));
+  }
+  if (!report.ok()) return {ExitCode::kFailed, report.status(), ""};
+  if (Status status = WriteReports(*report, options); !status.ok()) return Usage(status);
+  std::ostream& out = session.terminal().out;
+  if (!before) {
+    out << (session.json() ? docker::ToJson(*report)
+                           : RenderAudit(*report, options.all, session.style()));
+    return {AnyFails(*report) ? ExitCode::kNo : ExitCode::kDone, {}, ""};
+  }
+  const docker::AuditDifference difference = docker::Compare(*before, *report);
+  out << (session.json() ? DifferenceJson(*report, difference)
+                         : RenderDifference(difference, session.style()));
+  return {difference.appeared.empty() ? ExitCode::kDone : ExitCode::kNo, {}, ""};
+}
+
+}  // namespace
+
+void AddDockerCommands(CLI::App& app, CommandLine& line) {
+  CLI::App* docker = app.add_subcommand("docker", "Docker's engine on this node");
+  docker->require_subcommand(1);
+  auto audit = std::make_shared<AuditCommand>();
+  CLI::App* command = AddCommand(
+      *docker, line, "audit",
+      "Holds the engine against the CIS Docker Benchmark: exit code 0 nothing fails, 1 something "
+      "does. Run it as root; needs no daemon",
+      "  seaworthyctl docker audit\n"
+      "  seaworthyctl docker audit --output json > monday.json\n"
+      "  seaworthyctl docker audit --compare monday.json --sarif audit.sarif",
+      audit, RunAudit);
+  command->add_option("--engine", audit->engine, "The engine's socket")
+      ->type_name("PATH")
+      ->capture_default_str();
+  command
+      ->add_option("--policy", audit->policy,
+                   "What the site allows, JSON (default: /etc/seaworthy/docker-policy.json, "
+                   "where there is one)")
+      ->type_name("FILE");
+  command
+      ->add_option("--compare", audit->compare,
+                   "Tell what differs from an earlier audit's JSON: exit code 1 something fails "
+                   "that did not then")
+      ->type_name("FILE");
+  command->add_option("--sarif", audit->sarif, "Write it as SARIF too, to this file")
+      ->type_name("FILE");
+  command->add_option("--junit", audit->junit, "Write it as JUnit's XML too, to this file")
+      ->type_name("FILE");
+  command->add_flag("--all", audit->all, "Show what passes and what does not apply, too");
+}
+
+}  // namespace seaworthy::ctl
