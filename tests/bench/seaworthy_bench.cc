@@ -18,6 +18,7 @@
 #include "bench/bare_tpm.h"
 #include "bench/baseline_scan.h"
 #include "bench/daemon.h"
+#include "bench/engine_audit.h"
 #include "bench/following.h"
 #include "bench/handshakes.h"
 #include "bench/process.h"
@@ -44,6 +45,8 @@ constexpr int kVerdicts = 2'000;
 constexpr int kUnlocks = 40;  // none to warm up: systemd's plugin leaves a session each time
 constexpr int kVolumes = 20;
 constexpr int kStartsWithVolumes = 7;
+constexpr int kContainers = 20;
+constexpr int kAudits = 15;
 constexpr int kEntriesOfALongList = 100'000;
 // Long enough for what the last calls left behind to be put away.
 constexpr int kIdleMs = 2'000;
@@ -261,6 +264,20 @@ class VolumeFigures {
       "unlock_clevis", kProcesses, {[this] { volumes_.Clevis(); }}, [this] { volumes_.Flush(); }};
 };
 
+// Audits an engine, beside what the engine takes to answer.
+class AuditFigures {
+ public:
+  void AddTo(std::vector<Figure>& figures) const {
+    figures.insert(figures.end(), {{"audit_20_containers_ms", turns_.median(0), "ms", 100},
+                                   {"audit_20_containers_engine_ms", turns_.median(1), "ms", {}}});
+  }
+
+ private:
+  const EngineAudit audit_{kContainers};
+  const InTurns turns_{
+      "audit", kAudits, {[this] { audit_.Whole(); }, [this] { audit_.EnginesAnswers(); }}};
+};
+
 // The program of that name where `program` is.
 std::string Beside(const std::string& program, const std::string& name) {
   return program.substr(0, program.rfind('/') + 1) + name;
@@ -351,11 +368,13 @@ int Main(int argc, char** argv) {
   const IntegrityFigures integrity(program);
   const BaselineFigures baseline(Beside(program, "seaworthyctl"));
   const VolumeFigures volumes(program);
+  const AuditFigures audit;
   std::vector<Figure> figures = Measure(program);
   evidence.AddTo(figures);
   integrity.AddTo(figures);
   baseline.AddTo(figures);
   volumes.AddTo(figures);
+  audit.AddTo(figures);
   verifier.AddTo(figures);
   LeaveOutUnmeasured(figures);
   PrintTable(figures);
