@@ -86,6 +86,14 @@ bool IsElsewhere(const Facts& facts) {
   return std::ranges::find(options, "name=rootless") != options.end();
 }
 
+// Null where it was not tried.
+const TlsProbe* ProbeOf(const Facts& facts, const Listener& listener) {
+  const auto found = std::ranges::find_if(facts.tls, [&](const TlsProbe& probe) {
+    return probe.listener.address == listener.address && probe.listener.port == listener.port;
+  });
+  return found == facts.tls.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 void JudgeTcpListeners(const Facts& facts, Findings& findings) {
@@ -93,17 +101,20 @@ void JudgeTcpListeners(const Facts& facts, Findings& findings) {
     return findings.CannotTell(kCheck, "", Message(facts.process.status()));
   }
   const std::set<std::uint16_t> others = OtherPorts(facts);
+  const bool elsewhere = IsElsewhere(facts);
   std::string passed;
   bool all_pass = true;
-  for (const TlsProbe& probe : facts.tls) {
-    if (others.contains(probe.listener.port)) continue;
-    if (IsElsewhere(facts)) {
-      findings.CannotTell(kCheck, Where(probe.listener),
-                          "the engine is rootless, in a network of its own: its listener was not "
-                          "tried from there");
+  for (const Listener& listener : facts.process->listeners) {
+    if (listener.kind != Listener::Kind::kTcp || others.contains(listener.port)) continue;
+    const TlsProbe* const probe = ProbeOf(facts, listener);
+    if (elsewhere || probe == nullptr) {
+      findings.CannotTell(kCheck, Where(listener),
+                          elsewhere ? "the engine is rootless, in a network of its own: its "
+                                      "listener was not tried from there"
+                                    : "its listener was not tried");
       all_pass = false;
-    } else if (JudgeListener(facts, probe, findings)) {
-      passed += (passed.empty() ? "" : "; ") + Heard(probe);
+    } else if (JudgeListener(facts, *probe, findings)) {
+      passed += (passed.empty() ? "" : "; ") + Heard(*probe);
     } else {
       all_pass = false;
     }

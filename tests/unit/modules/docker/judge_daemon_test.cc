@@ -342,6 +342,15 @@ TEST_F(JudgeDaemon, ListenersAreJudgedByWhatTheyAnswer) {
   for (const Finding& finding : Of("2.7")) EXPECT_EQ(finding.outcome, Outcome::kCannotTell);
 }
 
+// As those of a rootless engine, which are not tried.
+TEST_F(JudgeDaemon, AListenerThatWasNotTriedDoesNotPass) {
+  Listen(2375, TlsAnswer());
+  facts_.tls.clear();
+  EXPECT_EQ(OutcomeOf("2.7"), Outcome::kCannotTell);
+  (*facts_.info)["SecurityOptions"] = {"name=rootless"};
+  EXPECT_EQ(OutcomeOf("2.7"), Outcome::kCannotTell);
+}
+
 TEST_F(JudgeDaemon, OtherPortsOfTheEngineAreNotItsApi) {
   Listen(9323, TlsAnswer());
   Listen(2377, TlsAnswer());
