@@ -14,6 +14,7 @@
 #include "seaworthy/directory.h"
 #include "seaworthy/rpc/audit.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::app {
 namespace {
@@ -21,10 +22,8 @@ namespace {
 // How gRPC writes the name of an abstract Unix socket.
 constexpr std::string_view kPeerScheme = "unix-abstract:";
 
-std::string Join(const std::vector<std::string>& names) {
-  std::string joined;
-  for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
-  return joined.empty() ? "a certificate without alternative names" : joined;
+std::string NamesOf(const std::vector<std::string>& names) {
+  return names.empty() ? "a certificate without alternative names" : Join(names);
 }
 
 // Binds to an abstract name (unix(7)) that nobody could take before us.
@@ -141,7 +140,7 @@ Result<rpc::Peer> RemoteServer::Identify(const grpc::ServerContext& context) {
   }
   const tls::ClientIdentity& client = found->second;
   // A certificate with several configured names has been given the roles of all of them.
-  rpc::Peer result{rpc::Role::kNone, Join(client.alternative_names) + " from " + client.address};
+  rpc::Peer result{rpc::Role::kNone, NamesOf(client.alternative_names) + " from " + client.address};
   for (const std::string& name : client.alternative_names) {
     const auto role = table_->roles.find(name);
     if (role == table_->roles.end() || role->second <= result.role) continue;

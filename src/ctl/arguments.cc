@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "seaworthy/status_macros.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::ctl {
 namespace {
@@ -42,16 +43,6 @@ constexpr std::pair<v1::SignatureScheme, std::string_view> kSchemes[] = {
 Status InvalidPcrs(std::string_view part, std::string_view why) {
   return Fail(Code::kInvalidArgument, "INVALID_PCRS",
               "PCRs \"" + std::string(part) + "\": " + std::string(why));
-}
-
-std::vector<std::string_view> Split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
 }
 
 Result<std::uint32_t> ParseIndex(std::string_view text) {

@@ -12,6 +12,7 @@
 #include "seaworthy/modules/integrity/make_policy.h"
 #include "seaworthy/modules/integrity/simulate_policy.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::ctl {
 namespace {
@@ -157,17 +158,11 @@ Outcome RunMakePolicy(Session& session, const MakeOptions& options) {
   return told.ok() ? Outcome{} : Failed(told);
 }
 
-std::string Joined(const std::vector<std::string_view>& words) {
-  std::string text;
-  for (const std::string_view word : words) text.append(text.empty() ? "" : ", ").append(word);
-  return text;
-}
-
 std::string Line(const integrity::SimulatedFile& file) {
   std::string line = Printable(file.path) + ": ";
-  line += file.measured.empty() ? "not measured" : "measured (" + Joined(file.measured) + ")";
+  line += file.measured.empty() ? "not measured" : "measured (" + Join(file.measured) + ")";
   if (file.denied.empty()) return line + "\n";
-  return line + "; denied (" + Joined(file.denied) + "): " + Printable(Message(file.why)) + " [" +
+  return line + "; denied (" + Join(file.denied) + "): " + Printable(Message(file.why)) + " [" +
          Reason(file.why) + "]\n";
 }
 

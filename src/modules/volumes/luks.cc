@@ -12,6 +12,7 @@
 #include "seaworthy/directory.h"
 #include "seaworthy/modules/volumes/probe.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::volumes {
 namespace {
@@ -21,12 +22,6 @@ constexpr std::uint64_t kSector = 512;
 constexpr std::uint64_t kDefaultMetadata = std::uint64_t{16} << 10;
 constexpr std::uint64_t kDefaultHeader = 16 * kMiB;
 constexpr std::size_t kMaxLabel = 47;
-
-std::string Join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 Status CheckFree(const std::string& path, const DeviceState& state, bool destroy) {
   if (state.in_use) {
