@@ -10,8 +10,6 @@
 namespace seaworthy::ctl {
 namespace {
 
-constexpr std::size_t kMaxReport = std::size_t{64} << 20;
-constexpr std::size_t kMaxPolicy = std::size_t{1} << 20;
 constexpr mode_t kFileMode = 0600;  // it tells where a node is weak
 constexpr std::chrono::seconds kPatience{60};
 
@@ -27,14 +25,14 @@ struct AuditCommand {
 // A node may be without a policy, but for one that was named.
 Result<std::string> ReadPolicy(const std::string& named) {
   const std::string path = named.empty() ? docker::kSitePolicyFile : named;
-  const Result<Bytes> file = ReadFile(path, kMaxPolicy);
+  const Result<Bytes> file = ReadFile(path, docker::kMaxSitePolicy);
   if (named.empty() && file.status().code() == Code::kNotFound) return std::string();
   RETURN_IF_ERROR(file.status());
   return std::string(AsText(*file));
 }
 
 Result<docker::AuditReport> ReadReport(const std::string& path) {
-  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, kMaxReport));
+  ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, docker::kMaxAuditReport));
   Result<docker::AuditReport> report = docker::ParseAuditReport(AsText(file));
   if (!report.ok()) return Wrap(report.status(), path);
   return report;

@@ -6,19 +6,10 @@
 #include "seaworthy/bytes.h"
 #include "seaworthy/json/foreign_json.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::docker {
 namespace {
-
-std::vector<std::string_view> Split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
 
 bool ParseId(std::string_view text, std::uint32_t& id) {
   std::uint64_t number = 0;

@@ -47,9 +47,6 @@ using Judgement = std::optional<Remark>;
 // The values of `name` in HostConfig.SecurityOpt, as the engine takes them: "name=value",
 // "name:value", and "no-new-privileges" alone, which is true.
 std::vector<std::string> SecurityOptions(const nlohmann::json& container, std::string_view name);
-// Whether GET /info has "name=..." in its SecurityOptions.
-bool EngineHas(const nlohmann::json& info, std::string_view name);
-
 bool IsPrivileged(const nlohmann::json& container);
 
 // container_privileges.cc

@@ -5,6 +5,7 @@
 #include "modules/docker/container_checks.h"
 #include "modules/docker/engine_json.h"
 #include "modules/docker/process_status.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -14,12 +15,6 @@ using nlohmann::json;
 // Engines before load no profile for a privileged container, whatever its options say.
 constexpr EngineVersion kProfilesOfPrivileged = {27, 0, 0};
 constexpr const char* kPrivileged = "HostConfig.Privileged = true";
-
-std::string Joined(const std::vector<std::string>& words) {
-  std::string joined;
-  for (const std::string& word : words) joined += (joined.empty() ? "" : ", ") + word;
-  return joined;
-}
 
 // "cap_net_admin" and "NET_ADMIN" are the same to the engine.
 std::string CapabilityName(std::string name) {
@@ -65,13 +60,6 @@ std::vector<std::string> SecurityOptions(const json& container, std::string_view
   return values;
 }
 
-bool EngineHas(const json& info, std::string_view name) {
-  const std::string start = "name=" + std::string(name);
-  return std::ranges::any_of(Texts(At(info, {"SecurityOptions"})), [&](const std::string& option) {
-    return option.substr(0, option.find(',')) == start;
-  });
-}
-
 bool IsPrivileged(const json& container) {
   return IsTrue(At(container, {"HostConfig", "Privileged"}));
 }
@@ -111,7 +99,7 @@ Judgement JudgeCapabilities(const ContainerCase& of) {
   }
   if (more.empty()) return std::nullopt;
   return Remark{"It is given capabilities that the policy does not have.",
-                "HostConfig.CapAdd: " + Joined(more)};
+                "HostConfig.CapAdd: " + Join(more)};
 }
 
 Judgement JudgePrivileged(const ContainerCase& of) {
@@ -139,7 +127,7 @@ Judgement JudgeDevices(const ContainerCase& of) {
   }
   if (seen.empty()) return std::nullopt;
   return Remark{"It may use devices of the host that the policy does not have.",
-                "HostConfig: " + Joined(seen)};
+                "HostConfig: " + Join(seen)};
 }
 
 Judgement JudgeSeccomp(const ContainerCase& of) {
@@ -154,14 +142,13 @@ Judgement JudgeSeccomp(const ContainerCase& of) {
   if (!of.facts.info.ok()) {
     return Remark{Message(of.facts.info.status()), "", Outcome::kCannotTell};
   }
-  if (!EngineHas(*of.facts.info, "seccomp")) {
+  const std::optional<std::string> engine = SecurityOption(*of.facts.info, "seccomp");
+  if (!engine) {
     return Remark{"The engine has no seccomp.", "GET /info: SecurityOptions without name=seccomp"};
   }
-  const std::vector<std::string> engine = Texts(At(*of.facts.info, {"SecurityOptions"}));
-  constexpr const char* kNone = "name=seccomp,profile=unconfined";
-  if (options.empty() && std::ranges::find(engine, kNone) != engine.end()) {
+  if (options.empty() && engine == "profile=unconfined") {
     return Remark{"It has no profile of its own, and the engine's default is none.",
-                  std::string("GET /info: SecurityOptions ") + kNone};
+                  "GET /info: SecurityOptions name=seccomp,profile=unconfined"};
   }
   return std::nullopt;
 }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <sstream>
 
 #include "modules/docker/engine_json.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -17,18 +17,14 @@ constexpr std::size_t kMaxProcessIds = std::size_t{1} << 20;
 constexpr std::size_t kMaxGroups = 1000;
 constexpr std::size_t kMaxNames = 10'000;
 
-Result<std::string> ReadText(const std::string& path, std::size_t cap) {
-  ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, cap));
-  return std::string(bytes.begin(), bytes.end());
-}
-
 Status AddNames(const std::string& root, const std::string& group,
                 std::vector<std::string>& names) {
-  ASSIGN_OR_RETURN(const std::string ids, ReadText(group + "/cgroup.procs", kMaxProcessIds));
-  std::istringstream lines(ids);
-  for (std::string id; std::getline(lines, id) && names.size() < kMaxNames;) {
-    const Result<std::string> name = ReadText(root + "/proc/" + id + "/comm", 64);
-    if (name.ok()) names.push_back(name->substr(0, name->find('\n')));  // it may have ended
+  ASSIGN_OR_RETURN(const Bytes ids, ReadFile(group + "/cgroup.procs", kMaxProcessIds));
+  for (const std::string_view id : Split(AsText(ids), '\n')) {
+    if (id.empty() || names.size() >= kMaxNames) break;
+    const Result<Bytes> name = ReadFile(root + "/proc/" + std::string(id) + "/comm", 64);
+    if (!name.ok()) continue;  // it may have ended
+    names.emplace_back(Split(AsText(*name), '\n').front());
   }
   return {};
 }
@@ -50,9 +46,7 @@ Result<std::vector<std::string>> NamesBelow(const std::string& root, const std::
 
 std::string ControlGroupOf(std::string_view text) {
   std::string found;
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  for (const std::string_view line : Split(text, '\n')) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first == std::string_view::npos ? first : first + 1);
     if (second == std::string_view::npos) continue;
@@ -72,8 +66,8 @@ std::map<std::string, Result<std::vector<std::string>>> ReadContainerProcesses(
     if (!IsTrue(At(container, {"State", "Running"})) || pid <= 0) continue;
     const std::string path = root + "/proc/" + std::to_string(pid) + "/cgroup";
     Result<std::vector<std::string>>& names = processes[Text(At(container, {"Id"}))];
-    const Result<std::string> text = ReadText(path, 64 << 10);
-    const std::string group = text.ok() ? ControlGroupOf(*text) : "";
+    const Result<Bytes> text = ReadFile(path, 64 << 10);
+    const std::string group = text.ok() ? ControlGroupOf(AsText(*text)) : "";
     if (!text.ok()) {
       names = text.status();
     } else if (group.empty()) {

@@ -15,7 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMaxReport = std::size_t{64} << 20;
 constexpr std::string_view kMalformed = "AUDIT_REPORT_MALFORMED";
 
 std::string Now() {
@@ -140,7 +139,7 @@ std::string ToJson(const AuditReport& report) {
 }
 
 Result<AuditReport> ParseAuditReport(std::string_view text) {
-  ASSIGN_OR_RETURN(const nlohmann::json json, ParseForeignJson(text, kMaxReport, kMalformed));
+  ASSIGN_OR_RETURN(const nlohmann::json json, ParseForeignJson(text, kMaxAuditReport, kMalformed));
   FirstError error(kMalformed);
   ObjectReader reader(json, "", error);
   AuditReport report;

@@ -40,4 +40,18 @@ std::vector<std::string> Texts(const json& value) {
   return texts;
 }
 
+std::optional<std::string> SecurityOption(const json& info, std::string_view name) {
+  const std::string start = "name=" + std::string(name);
+  for (const std::string& option : Texts(At(info, {"SecurityOptions"}))) {
+    if (option == start) return "";
+    if (option.starts_with(start + ",")) return option.substr(start.size() + 1);
+  }
+  return std::nullopt;
+}
+
+std::string ContainerName(const json& container) {
+  const std::string name = Text(At(container, {"Name"}));
+  return name.starts_with('/') ? name.substr(1) : name;
+}
+
 }  // namespace seaworthy::docker

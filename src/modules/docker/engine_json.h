@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,5 +20,12 @@ std::string Text(const nlohmann::json& value);
 bool IsTrue(const nlohmann::json& value);
 std::int64_t Number(const nlohmann::json& value, std::int64_t otherwise = 0);
 std::vector<std::string> Texts(const nlohmann::json& value);
+
+// Of GET /info: what follows "name=NAME," in SecurityOptions ("profile=default"), empty for
+// "name=NAME" alone; nothing where the engine has no such option.
+std::optional<std::string> SecurityOption(const nlohmann::json& info, std::string_view name);
+
+// Without the slash that the engine puts before it.
+std::string ContainerName(const nlohmann::json& container);
 
 }  // namespace seaworthy::docker

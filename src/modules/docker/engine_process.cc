@@ -24,11 +24,6 @@ constexpr std::size_t kMaxArguments = std::size_t{2} << 20;  // ARG_MAX
 constexpr std::size_t kMaxTable = std::size_t{8} << 20;
 constexpr std::size_t kMaxProcesses = 200'000;
 
-Result<std::string> ReadText(const std::string& path, std::size_t cap) {
-  ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, cap));
-  return std::string(bytes.begin(), bytes.end());
-}
-
 std::string LinkTarget(const std::string& path) {
   std::string target(PATH_MAX, '\0');
   const ssize_t size = readlink(path.c_str(), target.data(), target.size());
@@ -67,11 +62,11 @@ Result<std::vector<Listener>> ListenersOf(const std::string& process) {
       if (sockets.contains(socket.inode)) listeners.push_back(socket.listener);
     }
   };
-  ASSIGN_OR_RETURN(const std::string unix_table, ReadText(process + "/net/unix", kMaxTable));
-  take(ParseProcNetUnix(unix_table));
+  ASSIGN_OR_RETURN(const Bytes unix_table, ReadFile(process + "/net/unix", kMaxTable));
+  take(ParseProcNetUnix(AsText(unix_table)));
   for (const char* const table : {"/net/tcp", "/net/tcp6"}) {
-    const Result<std::string> text = ReadText(process + table, kMaxTable);
-    if (text.ok()) take(ParseProcNetTcp(*text));  // a kernel may be without IPv6
+    const Result<Bytes> text = ReadFile(process + table, kMaxTable);
+    if (text.ok()) take(ParseProcNetTcp(AsText(*text)));  // a kernel may be without IPv6
   }
   return listeners;
 }
@@ -106,8 +101,8 @@ Result<EngineProcess> Describe(const std::string& process, pid_t pid,
   engine.uid = owner.st_uid;
   engine.executable = LinkTarget(process + "/exe");
   engine.working_directory = LinkTarget(process + "/cwd");
-  ASSIGN_OR_RETURN(const std::string text, ReadText(process + "/cmdline", kMaxArguments));
-  engine.arguments = SplitArguments(text);
+  ASSIGN_OR_RETURN(const Bytes text, ReadFile(process + "/cmdline", kMaxArguments));
+  engine.arguments = SplitArguments(AsText(text));
   if (!engine.arguments.empty()) engine.arguments.erase(engine.arguments.begin());
   return engine;
 }
@@ -125,8 +120,8 @@ Result<EngineProcess> FindEngineProcess(const std::string& proc, const std::stri
     if (parsed.ptr != name.data() + name.size() || ++seen > kMaxProcesses) continue;
     const std::string process = at->path().string();
     // Its name only says where to look: that it has the socket is what counts.
-    const Result<std::string> comm = ReadText(process + "/comm", 64);
-    if (!comm.ok() || *comm != "dockerd\n") continue;
+    const Result<Bytes> comm = ReadFile(process + "/comm", 64);
+    if (!comm.ok() || AsText(*comm) != "dockerd\n") continue;
     Result<std::vector<Listener>> listeners = ListenersOf(process);
     if (!listeners.ok()) {
       hidden = listeners.status();

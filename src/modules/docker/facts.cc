@@ -80,8 +80,7 @@ Result<DaemonJson> ReadDaemonJson(Facts& facts) {
                    facts.root.Read(facts.config_file.path, kMaxDaemonJson));
   facts.config_file.present = content.has_value();
   if (!content) return DaemonJson();
-  const std::string_view text(reinterpret_cast<const char*>(content->data()), content->size());
-  Result<DaemonJson> parsed = ParseDaemonJson(text, facts.engine_version);
+  Result<DaemonJson> parsed = ParseDaemonJson(AsText(*content), facts.engine_version);
   if (!parsed.ok()) return Wrap(parsed.status(), facts.config_file.path);
   return parsed;
 }

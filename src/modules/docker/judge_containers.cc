@@ -141,11 +141,6 @@ void JudgeSwarm(const Facts& facts, const SitePolicy& policy, Findings& findings
                 evidence);
 }
 
-std::string NameOf(const json& container) {
-  const std::string name = Text(At(container, {"Name"}));
-  return name.starts_with('/') ? name.substr(1) : name;
-}
-
 // Whether the check can be asked here; says so if not.
 bool CanAsk(const ContainerCheck& check, const Facts& facts, Findings& findings) {
   if (check.module.empty()) return true;
@@ -153,7 +148,7 @@ bool CanAsk(const ContainerCheck& check, const Facts& facts, Findings& findings)
     findings.CannotTell(check.check.id, "", Message(facts.info.status()));
     return false;
   }
-  if (EngineHas(*facts.info, check.module)) return true;
+  if (SecurityOption(*facts.info, check.module)) return true;
   findings.NotApplicable(check.check.id,
                          "The engine does not have it: SecurityOptions of GET "
                          "/info has no name=" +
@@ -165,13 +160,13 @@ void JudgeRunning(const ContainerCheck& check, const std::vector<ContainerCase>&
                   Findings& findings) {
   for (const ContainerCase& of : running) {
     if (!At(of.container, {"HostConfig"}).is_object()) {
-      findings.CannotTell(check.check.id, NameOf(of.container),
+      findings.CannotTell(check.check.id, ContainerName(of.container),
                           "The engine's answer for it has no HostConfig.");
       continue;
     }
     Judgement judgement = check.judge(of);
     if (!judgement) continue;
-    findings.Add(check.check.id, judgement->outcome, NameOf(of.container),
+    findings.Add(check.check.id, judgement->outcome, ContainerName(of.container),
                  std::move(judgement->text), std::move(judgement->evidence));
   }
   if (findings.Has(check.check.id)) return;

@@ -80,15 +80,18 @@ void Say(Findings& findings, std::string_view check, bool holds, const Sentences
   }
 }
 
+bool IsByFlag(const EffectiveConfig& config, std::string_view key) {
+  const auto setting = config.settings.find(key);
+  return setting != config.settings.end() && setting->second.origin == Origin::kCommandLine;
+}
+
 // A check that a setting decides which the running engine does not show.
 void JudgeSetting(const Facts& facts, Findings& findings, std::string_view check,
                   std::string_view key, bool (*holds)(const json& value),
                   const Sentences& sentences) {
   if (!facts.config.ok()) return findings.CannotTell(check, "", Message(facts.config.status()));
   const bool good = holds(facts.config->Value(key));
-  const auto setting = facts.config->settings.find(key);
-  const bool by_flag =
-      setting != facts.config->settings.end() && setting->second.origin == Origin::kCommandLine;
+  const bool by_flag = IsByFlag(*facts.config, key);
   std::string evidence = ShowSetting(facts, key);
   const std::string changed = by_flag ? "" : ChangedSinceStart(facts);
   if (!changed.empty()) evidence += "; " + changed;
@@ -106,19 +109,9 @@ bool HasInfo(const Facts& facts, Findings& findings, std::string_view check) {
   return facts.info.ok();
 }
 
-// "name=seccomp,profile=default" without the name; nothing where it is not there.
-std::optional<std::string> SecurityOption(const Facts& facts, std::string_view name) {
-  for (const std::string& option : Texts(At(*facts.info, {"SecurityOptions"}))) {
-    if (option == "name=" + std::string(name)) return "";
-    const std::string before = "name=" + std::string(name) + ",";
-    if (option.starts_with(before)) return option.substr(before.size());
-  }
-  return std::nullopt;
-}
-
 void JudgeRootless(const Facts& facts, Findings& findings) {
   if (!HasInfo(facts, findings, "2.1")) return;
-  Say(findings, "2.1", SecurityOption(facts, "rootless").has_value(),
+  Say(findings, "2.1", SecurityOption(*facts.info, "rootless").has_value(),
       {"the engine is rootless", "the engine is root, and who leads it is root as well"},
       ShowInfo(facts, "SecurityOptions"));
 }
@@ -261,8 +254,8 @@ void JudgeStorageDriver(const Facts& facts, Findings& findings) {
 
 void JudgeUserNamespaces(const Facts& facts, Findings& findings) {
   if (!HasInfo(facts, findings, "2.9")) return;
-  const bool rootless = SecurityOption(facts, "rootless").has_value();
-  const bool remapped = SecurityOption(facts, "userns").has_value();
+  const bool rootless = SecurityOption(*facts.info, "rootless").has_value();
+  const bool remapped = SecurityOption(*facts.info, "userns").has_value();
   std::string evidence = ShowInfo(facts, "SecurityOptions");
   if (facts.config.ok()) {
     const std::string said = Text(facts.config->Value("userns-remap"));
@@ -291,9 +284,7 @@ void JudgeAuthorization(const Facts& facts, Findings& findings) {
     return findings.Fail("2.12", "", "who reaches the engine's socket may ask it for everything",
                          evidence);
   }
-  const auto setting = facts.config->settings.find("authorization-plugins");
-  const bool by_flag =
-      setting != facts.config->settings.end() && setting->second.origin == Origin::kCommandLine;
+  const bool by_flag = IsByFlag(*facts.config, "authorization-plugins");
   constexpr std::string_view kProbe =
       "; /info keeps what it showed at the start, so only a request that the plugin is seen to "
       "answer proves that it is asked";
@@ -340,7 +331,7 @@ void JudgeNoNewPrivileges(const Facts& facts, Findings& findings) {
       "programs in a container get no new privileges, unless it is made without",
       "setuid programs in containers give privileges"};
   // Newer engines show it.
-  if (facts.info.ok() && SecurityOption(facts, "no-new-privileges")) {
+  if (facts.info.ok() && SecurityOption(*facts.info, "no-new-privileges")) {
     return findings.Pass("2.14", std::string(sentences.pass), ShowInfo(facts, "SecurityOptions"));
   }
   JudgeSetting(
@@ -361,7 +352,7 @@ void JudgeLiveRestore(const Facts& facts, Findings& findings) {
 
 void JudgeSeccomp(const Facts& facts, Findings& findings) {
   if (!HasInfo(facts, findings, "2.17")) return;
-  const std::optional<std::string> option = SecurityOption(facts, "seccomp");
+  const std::optional<std::string> option = SecurityOption(*facts.info, "seccomp");
   const std::string evidence = ShowInfo(facts, "SecurityOptions");
   if (!option) {
     return findings.Fail("2.17", "", "the kernel or the engine filters no system calls", evidence);

@@ -7,6 +7,7 @@
 #include "modules/docker/engine_json.h"
 #include "modules/docker/image_history.h"
 #include "modules/docker/process_status.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -49,12 +50,6 @@ std::string NameOf(const json& image) {
   return tags.empty() ? Text(At(image, {"Id"})) : tags.front();
 }
 
-std::string Joined(const std::vector<std::string>& words) {
-  std::string joined;
-  for (const std::string& word : words) joined += (joined.empty() ? "" : ", ") + word;
-  return joined;
-}
-
 // "0:0", "root:x", "00" and "+0" are root as well.
 bool IsRootUser(std::string_view user) {
   std::string_view name = user.substr(0, user.find(':'));
@@ -69,8 +64,7 @@ void JudgeUsers(const Facts& facts, Findings& findings) {
   }
   if (facts.containers->empty()) return findings.NotApplicable("4.1", "There are no containers.");
   for (const json& container : *facts.containers) {
-    const std::string name = Text(At(container, {"Name"}));
-    const std::string subject = name.starts_with('/') ? name.substr(1) : name;
+    const std::string subject = ContainerName(container);
     const std::string user = Text(At(container, {"Config", "User"}));
     if (IsRootUser(user)) {
       findings.Fail("4.1", subject, "It runs as root.", "Config.User = \"" + user + "\"");
@@ -102,7 +96,7 @@ void JudgeEnforcement(const Facts& facts, Findings& findings) {
   findings.CannotTell("4.5", "",
                       "Whether an authorization plugin refuses images without a signature cannot "
                       "be seen: " +
-                          Joined(plugins) + ".");
+                          Join(plugins) + ".");
 }
 
 bool HasHealthcheck(const json& image) {
@@ -114,7 +108,7 @@ void JudgeHealthcheck(const json& image, Findings& findings) {
   if (HasHealthcheck(image)) return;
   findings.Fail(
       "4.6", NameOf(image), "It does not say how its health is checked.",
-      "Config.Healthcheck.Test: " + Joined(Texts(At(image, {"Config", "Healthcheck", "Test"}))));
+      "Config.Healthcheck.Test: " + Join(Texts(At(image, {"Config", "Healthcheck", "Test"}))));
 }
 
 void JudgeHistory(const json& image, Findings& findings) {
@@ -160,7 +154,7 @@ void JudgeSecrets(const json& image, Findings& findings) {
     }
   }
   if (names.empty()) return;
-  findings.Fail("4.10", NameOf(image), "There are secrets in it, by their names.", Joined(names));
+  findings.Fail("4.10", NameOf(image), "There are secrets in it, by their names.", Join(names));
 }
 
 void SayManual(std::string_view check, Findings& findings) {

@@ -9,6 +9,7 @@
 #include "modules/docker/judge_swarm.h"
 #include "modules/docker/running_config.h"
 #include "seaworthy/json/foreign_json.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -24,10 +25,8 @@ std::string Where(const Listener& listener) {
          std::to_string(listener.port);
 }
 
-std::string Joined(const std::vector<std::string>& texts) {
-  std::string joined;
-  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
-  return joined.empty() ? "none" : joined;
+std::string OrNone(const std::vector<std::string>& texts) {
+  return texts.empty() ? "none" : Join(texts);
 }
 
 // Ports at which dockerd serves another thing than its API.
@@ -53,8 +52,8 @@ std::string Heard(const TlsProbe& probe) {
   const TlsAnswer& answer = *probe.answer;
   std::string heard = "handshakes with " + Where(probe.listener) + ": ";
   if (!answer.tls) return heard + "HTTP without TLS";
-  heard += "accepts " + Joined(answer.versions) +
-           "; suites without authenticated encryption (CBC): " + Joined(answer.cbc_suites);
+  heard += "accepts " + OrNone(answer.versions) +
+           "; suites without authenticated encryption (CBC): " + OrNone(answer.cbc_suites);
   if (!answer.asks_certificate) return heard + "; asks for no client certificate";
   return heard + (answer.insists_on_certificate ? "; insists on a client certificate"
                                                 : "; serves clients without a certificate as well");
@@ -79,13 +78,6 @@ bool JudgeListener(const Facts& facts, const TlsProbe& probe, Findings& findings
   return false;
 }
 
-// A rootless engine has a network of its own, in which its listeners are.
-bool IsElsewhere(const Facts& facts) {
-  if (!facts.info.ok()) return false;
-  const std::vector<std::string> options = Texts(At(*facts.info, {"SecurityOptions"}));
-  return std::ranges::find(options, "name=rootless") != options.end();
-}
-
 // Null where it was not tried.
 const TlsProbe* ProbeOf(const Facts& facts, const Listener& listener) {
   const auto found = std::ranges::find_if(facts.tls, [&](const TlsProbe& probe) {
@@ -101,7 +93,8 @@ void JudgeTcpListeners(const Facts& facts, Findings& findings) {
     return findings.CannotTell(kCheck, "", Message(facts.process.status()));
   }
   const std::set<std::uint16_t> others = OtherPorts(facts);
-  const bool elsewhere = IsElsewhere(facts);
+  // Its listeners are in a network of its own.
+  const bool elsewhere = facts.info.ok() && SecurityOption(*facts.info, "rootless").has_value();
   std::string passed;
   bool all_pass = true;
   for (const Listener& listener : facts.process->listeners) {

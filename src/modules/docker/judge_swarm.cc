@@ -176,9 +176,8 @@ void JudgeSeparateTraffic(const Facts& facts, Findings& findings) {
   const Result<std::optional<Bytes>> content = facts.root.Read(path, kMaxState);
   if (!content.ok()) return findings.CannotTell("7.9", "", Message(content.status()));
   if (!content->has_value()) return findings.CannotTell("7.9", "", path + " is not there");
-  const std::string_view text(reinterpret_cast<const char*>((*content)->data()),
-                              (*content)->size());
-  const Result<json> state = ParseForeignJson(text, kMaxState, "SWARM_STATE_MALFORMED");
+  const Result<json> state =
+      ParseForeignJson(AsText(**content), kMaxState, "SWARM_STATE_MALFORMED");
   if (!state.ok()) return findings.CannotTell("7.9", "", Message(Wrap(state.status(), path)));
   const std::string data = Text(At(*state, {"DataPathAddr"}));
   const std::string own = Text(At(*facts.info, {"Swarm", "NodeAddr"}));

@@ -46,15 +46,8 @@ struct Watched {
 };
 
 Result<std::vector<std::string>> There(const Facts& facts, std::vector<std::string> candidates) {
-  std::vector<std::string> found;
-  for (const std::string& candidate : candidates) {
-    if (candidate.empty()) continue;
-    ASSIGN_OR_RETURN(const std::vector<std::string> paths, LinkAndTarget(facts.root, candidate));
-    for (const std::string& path : paths) {
-      if (std::ranges::find(found, path) == found.end()) found.push_back(path);
-    }
-  }
-  return found;
+  std::erase(candidates, "");
+  return LinksAndTargets(facts.root, candidates);
 }
 
 Result<std::vector<std::string>> UnitPaths(const Facts& facts, const char* unit) {
@@ -70,12 +63,8 @@ constexpr Watched kWatched[] = {
      [](const Facts& facts) -> Result<std::vector<std::string>> {
        RETURN_IF_ERROR(facts.process.status());
        ASSIGN_OR_RETURN(std::vector<std::string> paths, FindProgram(facts.root, "dockerd"));
-       ASSIGN_OR_RETURN(const std::vector<std::string> running,
-                        There(facts, {facts.process->executable}));
-       for (const std::string& path : running) {
-         if (std::ranges::find(paths, path) == paths.end()) paths.push_back(path);
-       }
-       return paths;
+       paths.push_back(facts.process->executable);
+       return There(facts, std::move(paths));
      }},
     {"1.1.4", "containerd's state",
      [](const Facts& facts) {

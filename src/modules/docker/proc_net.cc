@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "seaworthy/words.h"
+
 namespace seaworthy::docker {
 namespace {
 
@@ -36,11 +38,8 @@ std::optional<std::uint64_t> ToNumber(std::string_view text, int base) {
 template <class Parse>
 std::vector<ListeningSocket> ParseLines(std::string_view table, Parse parse) {
   std::vector<ListeningSocket> sockets;
-  for (bool first = true; !table.empty(); first = false) {
-    const std::size_t end = std::min(table.find('\n'), table.size());
-    const std::string_view line = table.substr(0, end);
-    table.remove_prefix(std::min(end + 1, table.size()));
-    if (first) continue;
+  for (const std::string_view line : Split(table, '\n')) {
+    if (line.data() == table.data()) continue;
     if (std::optional<ListeningSocket> socket = parse(line)) sockets.push_back(*std::move(socket));
   }
   return sockets;

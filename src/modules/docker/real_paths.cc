@@ -39,17 +39,25 @@ Result<os::Place> PlaceAt(const os::RootFolder& root, const std::string& real_pa
   return *std::move(place);
 }
 
-Result<std::vector<std::string>> FindProgram(const os::RootFolder& root, std::string_view name) {
+Result<std::vector<std::string>> LinksAndTargets(const os::RootFolder& root,
+                                                 const std::vector<std::string>& paths) {
   std::vector<std::string> found;
-  for (const char* const folder :
-       {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"}) {
-    ASSIGN_OR_RETURN(const std::vector<std::string> paths,
-                     LinkAndTarget(root, folder + std::string(name)));
-    for (const std::string& path : paths) {
-      if (std::ranges::find(found, path) == found.end()) found.push_back(path);
+  for (const std::string& path : paths) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> leads, LinkAndTarget(root, path));
+    for (const std::string& lead : leads) {
+      if (std::ranges::find(found, lead) == found.end()) found.push_back(lead);
     }
   }
   return found;
+}
+
+Result<std::vector<std::string>> FindProgram(const os::RootFolder& root, std::string_view name) {
+  std::vector<std::string> paths;
+  for (const char* const folder :
+       {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"}) {
+    paths.push_back(folder + std::string(name));
+  }
+  return LinksAndTargets(root, paths);
 }
 
 }  // namespace seaworthy::docker

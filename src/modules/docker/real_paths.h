@@ -22,10 +22,14 @@ Result<std::optional<std::string>> RealPath(const os::RootFolder& root, const st
 // nowhere.
 Result<std::vector<std::string>> LinkAndTarget(const os::RootFolder& root, const std::string& path);
 
+// Those of all the paths; none twice.
+Result<std::vector<std::string>> LinksAndTargets(const os::RootFolder& root,
+                                                 const std::vector<std::string>& paths);
+
 // What is at a real path. NOT_FOUND (FILE_ABSENT) when it has gone meanwhile.
 Result<os::Place> PlaceAt(const os::RootFolder& root, const std::string& real_path);
 
-// In each folder where systemd has services look for programs, by their real paths; none twice.
+// In each folder where systemd has services look for programs, likewise.
 Result<std::vector<std::string>> FindProgram(const os::RootFolder& root, std::string_view name);
 
 }  // namespace seaworthy::docker

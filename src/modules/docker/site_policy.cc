@@ -5,6 +5,7 @@
 
 #include "modules/docker/audit.h"
 #include "seaworthy/json/foreign_json.h"
+#include "seaworthy/modules/docker/engine_audit.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::docker {

@@ -13,8 +13,6 @@
 
 namespace seaworthy::docker {
 
-inline constexpr std::size_t kMaxSitePolicy = std::size_t{1} << 20;
-
 struct AuditException {
   std::string check;    // an id
   std::string subject;  // a container's name, a path; empty: all of them

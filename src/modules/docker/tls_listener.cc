@@ -17,11 +17,10 @@
 #include "seaworthy/directory.h"
 #include "seaworthy/handle.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/tls/openssl.h"
 
 namespace seaworthy::docker {
 namespace {
-
-using SslContext = CPtr<SSL_CTX, SSL_CTX_free>;
 
 constexpr std::array kVersions = {TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION};
 // No one listener keeps the others from being tried.
@@ -195,8 +194,8 @@ class Client {
   Connection& connection_;
 };
 
-Result<SslContext> MakeContext(int version, const std::string& suites) {
-  SslContext context(SSL_CTX_new(TLS_client_method()));
+Result<tls::SslCtxPtr> MakeContext(int version, const std::string& suites) {
+  tls::SslCtxPtr context(SSL_CTX_new(TLS_client_method()));
   if (!context || SSL_CTX_set_min_proto_version(context.get(), version) != 1 ||
       SSL_CTX_set_max_proto_version(context.get(), version) != 1 ||
       SSL_CTX_set_cipher_list(context.get(), suites.c_str()) != 1) {
@@ -211,8 +210,8 @@ Result<SslContext> MakeContext(int version, const std::string& suites) {
 Result<Attempt> TryHandshake(Deadline deadline, const SocketAddress& address, int version,
                              const std::string& suites) {
   Attempt attempt;
-  ASSIGN_OR_RETURN(const SslContext context, MakeContext(version, suites));
-  const CPtr<SSL, SSL_free> ssl(SSL_new(context.get()));
+  ASSIGN_OR_RETURN(const tls::SslCtxPtr context, MakeContext(version, suites));
+  const tls::SslPtr ssl(SSL_new(context.get()));
   BIO* const in = BIO_new(BIO_s_mem());
   BIO* const out = BIO_new(BIO_s_mem());
   if (in != nullptr) BIO_set_mem_eof_return(in, -1);
@@ -262,7 +261,7 @@ Result<bool> AnswersPlainHttp(Deadline deadline, const SocketAddress& address) {
 
 // Those of OpenSSL's suites that encrypt without authenticating: CBC with an HMAC, RC4.
 Result<std::vector<std::string>> SuitesWithoutAead() {
-  ASSIGN_OR_RETURN(const SslContext context, MakeContext(TLS1_2_VERSION, kAllSuites));
+  ASSIGN_OR_RETURN(const tls::SslCtxPtr context, MakeContext(TLS1_2_VERSION, kAllSuites));
   const STACK_OF(SSL_CIPHER)* const all = SSL_CTX_get_ciphers(context.get());
   std::vector<std::string> suites;
   for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "modules/docker/real_paths.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::docker {
@@ -26,11 +27,10 @@ constexpr const char* kFolders[] = {
 enum class Unit { kAbsent, kMasked, kPresent };
 
 // A link to /dev/null is looked at as a link: there need be no /dev below the root.
-Result<Unit> Look(const os::RootFolder& root, const std::string& folder, const std::string& path) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> real, root.Canonical(folder));
+Result<Unit> Look(const os::RootFolder& root, const std::string& path) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> real, RealFolderPath(root, path));
   if (!real) return Unit::kAbsent;
-  const std::string name = path.substr(path.rfind('/') + 1);
-  ASSIGN_OR_RETURN(const std::optional<os::Place> place, root.At(*real + "/" + name));
+  ASSIGN_OR_RETURN(const std::optional<os::Place> place, root.At(os::BelowRoot(*real)));
   if (!place) return Unit::kAbsent;
   if (S_ISLNK(place->stat.st_mode)) {
     ASSIGN_OR_RETURN(const std::string target, os::ReadLink(*place));
@@ -51,7 +51,7 @@ Result<Unit> Look(const os::RootFolder& root, const std::string& folder, const s
 Result<std::optional<std::string>> FindUnitFile(const os::RootFolder& root, std::string_view unit) {
   for (const std::string folder : kFolders) {
     const std::string path = folder + "/" + std::string(unit);
-    ASSIGN_OR_RETURN(const Unit found, Look(root, folder, path));
+    ASSIGN_OR_RETURN(const Unit found, Look(root, path));
     if (found == Unit::kMasked) return std::optional<std::string>();
     if (found == Unit::kPresent) return std::optional("/" + path);
   }

@@ -16,6 +16,8 @@ namespace seaworthy::docker {
 inline constexpr const char* kEngineSocket = "/run/docker.sock";
 // Where AuditEngine's caller finds the site's policy; a node may be without one.
 inline constexpr const char* kSitePolicyFile = "/etc/seaworthy/docker-policy.json";
+inline constexpr std::size_t kMaxSitePolicy = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxAuditReport = std::size_t{64} << 20;
 
 // A finding with what its check is.
 struct ReportedFinding : Finding {
