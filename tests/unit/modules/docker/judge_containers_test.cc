@@ -10,9 +10,8 @@
 #include <fstream>
 #include <set>
 
-#include "modules/docker/audit.h"
+#include "judge_fixture.h"
 #include "seaworthy/handle.h"
-#include "support/temp_root.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -41,8 +40,9 @@ constexpr const char* kGood = R"({
     "Ulimits": [{"Name": "nofile", "Hard": 64, "Soft": 64}]},
   "NetworkSettings": {"Ports": {}, "Networks": {"none": {}}}})";
 
-class JudgeContainersTest : public ::testing::Test {
+class JudgeContainersTest : public JudgeFixture {
  protected:
+  JudgeContainersTest() : JudgeFixture(kContainerChecks) {}
   void SetUp() override {
     for (const char* name : {"etc/ssh", "run", "usr/lib", "dev", "proc/7", "srv/data",
                              "var/lib/docker/volumes/v/_data"}) {
@@ -83,20 +83,6 @@ class JudgeContainersTest : public ::testing::Test {
     host()["PortBindings"] = {{"80/tcp", json::array({{{"HostIp", address}, {"HostPort", port}}})}};
   }
 
-  std::vector<Finding> Of(std::string_view check) const {
-    Findings findings;
-    kContainerChecks.judge(facts_, policy_, findings);
-    std::vector<Finding> of;
-    for (const Finding& finding : findings.all()) {
-      if (finding.check == check) of.push_back(finding);
-    }
-    return of;
-  }
-  Outcome OutcomeOf(std::string_view check) const {
-    const std::vector<Finding> findings = Of(check);
-    EXPECT_EQ(findings.size(), 1U) << check;
-    return findings.empty() ? Outcome::kCannotTell : findings.front().outcome;
-  }
   void ExpectFail(std::string_view check, const char* evidence) const {
     SCOPED_TRACE(check);
     EXPECT_THAT(Of(check), ElementsAre(AllOf(Field(&Finding::outcome, Outcome::kFail),
@@ -104,10 +90,7 @@ class JudgeContainersTest : public ::testing::Test {
                                              Field(&Finding::evidence, HasSubstr(evidence)))));
   }
 
-  const testing::TempRoot root_;
   UniqueFd socket_;
-  Facts facts_{os::RootFolder::Open(root_.path().string()).value()};
-  SitePolicy policy_;
 };
 
 TEST_F(JudgeContainersTest, GoodContainerPassesAllThatCanBePassed) {

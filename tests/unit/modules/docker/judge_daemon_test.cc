@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "modules/docker/audit.h"
-#include "support/temp_root.h"
+#include "judge_fixture.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -29,9 +28,9 @@ json PlainInfo() {
     "Swarm": {"LocalNodeState": "inactive"}})");
 }
 
-class JudgeDaemon : public ::testing::Test {
+class JudgeDaemon : public JudgeFixture {
  protected:
-  JudgeDaemon() {
+  JudgeDaemon() : JudgeFixture(kDaemonChecks) {
     facts_.version = json{{"Version", "20.10.24"}, {"Experimental", false}};
     facts_.info = PlainInfo();
     facts_.networks = std::vector<json>();
@@ -58,31 +57,11 @@ class JudgeDaemon : public ::testing::Test {
     return findings.Take();
   }
 
-  std::vector<Finding> Of(std::string_view check) const {
-    std::vector<Finding> of;
-    for (Finding& finding : All()) {
-      if (finding.check == check) of.push_back(std::move(finding));
-    }
-    return of;
-  }
-
-  // The check's only finding.
-  Finding One(std::string_view check) const {
-    std::vector<Finding> of = Of(check);
-    EXPECT_THAT(of, SizeIs(1)) << check;
-    return of.empty() ? Finding() : of.front();
-  }
-  Outcome OutcomeOf(std::string_view check) const { return One(check).outcome; }
-
   void Listen(std::uint16_t port, Result<TlsAnswer> answer) {
     const Listener listener = {Listener::Kind::kTcp, "127.0.0.1", port};
     facts_.process->listeners.push_back(listener);
     facts_.tls.push_back({listener, std::move(answer)});
   }
-
-  testing::TempRoot folder_;
-  Facts facts_{os::RootFolder::Open(folder_.path().string()).value()};
-  SitePolicy policy_;
 };
 
 TEST_F(JudgeDaemon, EachCheckSaysSomethingWhateverIsThere) {

@@ -6,8 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "modules/docker/audit.h"
-#include "support/temp_root.h"
+#include "judge_fixture.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -17,9 +16,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class JudgeSwarm : public ::testing::Test {
+class JudgeSwarm : public JudgeFixture {
  protected:
-  JudgeSwarm() {
+  JudgeSwarm() : JudgeFixture(kSwarmChecks) {
     facts_.info = json::parse(R"({"Swarm": {
       "LocalNodeState": "active", "ControlAvailable": true, "NodeID": "a", "NodeAddr": "10.0.0.1",
       "Managers": 3, "RemoteManagers": [{"NodeID": "b", "Addr": "10.0.0.2:9999"},
@@ -33,8 +32,8 @@ class JudgeSwarm : public ::testing::Test {
   }
 
   void WriteState(const std::string& text) {
-    std::filesystem::create_directories(folder_ / "data/swarm");
-    std::ofstream(folder_ / "data/swarm/docker-state.json") << text;
+    std::filesystem::create_directories(root_ / "data/swarm");
+    std::ofstream(root_ / "data/swarm/docker-state.json") << text;
   }
 
   json& swarm() { return (*facts_.info)["Swarm"]; }
@@ -43,31 +42,10 @@ class JudgeSwarm : public ::testing::Test {
     facts_.process->listeners.push_back({Listener::Kind::kTcp, address, port});
   }
 
-  std::vector<Finding> Of(std::string_view check) const {
-    Findings findings;
-    kSwarmChecks.judge(facts_, policy_, findings);
-    std::vector<Finding> of;
-    for (Finding& finding : findings.Take()) {
-      if (finding.check == check) of.push_back(std::move(finding));
-    }
-    return of;
-  }
-
-  Finding One(std::string_view check) const {
-    std::vector<Finding> of = Of(check);
-    EXPECT_THAT(of, SizeIs(1)) << check;
-    return of.empty() ? Finding() : of.front();
-  }
-  Outcome OutcomeOf(std::string_view check) const { return One(check).outcome; }
-
   void ExpectAll(Outcome outcome) const {
     for (const Check& check : kSwarmChecks.checks)
       EXPECT_EQ(OutcomeOf(check.id), outcome) << check.id;
   }
-
-  testing::TempRoot folder_;
-  Facts facts_{os::RootFolder::Open(folder_.path().string()).value()};
-  SitePolicy policy_;
 };
 
 TEST_F(JudgeSwarm, OutOfASwarmThereIsNothingToLookAt) {
@@ -166,7 +144,7 @@ TEST_F(JudgeSwarm, TrafficHasAnAddressOfItsOwn) {
   EXPECT_EQ(OutcomeOf("7.9"), Outcome::kFail);
   WriteState("{");
   EXPECT_EQ(OutcomeOf("7.9"), Outcome::kCannotTell);
-  std::filesystem::remove_all(folder_ / "data");
+  std::filesystem::remove_all(root_ / "data");
   EXPECT_EQ(OutcomeOf("7.9"), Outcome::kCannotTell);
 }
 
