@@ -10,10 +10,20 @@ constexpr const CheckFamily* kFamilies[] = {
     &kContainerChecks, &kOperationChecks, &kSwarmChecks,
 };
 
+// As the reader gets it, whoever said it: the kernel and the engine, whose words are among them,
+// begin small and end without a stop. Names of files and keys stay as they are.
+std::string Sentence(std::string text) {
+  const std::string_view word = std::string_view(text).substr(0, text.find(' '));
+  const bool plain = std::ranges::all_of(
+      word, [](char letter) { return (letter >= 'a' && letter <= 'z') || letter == '\''; });
+  if (plain && !word.empty()) text.front() = static_cast<char>(text.front() - 'a' + 'A');
+  if (!text.ends_with('.')) text += '.';
+  return text;
+}
+
 // What fails with an exception that holds is accepted; with one that has ended it says that.
 void Except(const SitePolicy& policy, std::string_view today, Finding& finding) {
   if (finding.outcome != Outcome::kFail) return;
-  if (finding.text.ends_with('.')) finding.text.pop_back();
   const AuditException* ended = nullptr;
   for (const AuditException& exception : policy.exceptions) {
     if (exception.check != finding.check) continue;
@@ -26,7 +36,9 @@ void Except(const SitePolicy& policy, std::string_view today, Finding& finding) 
     finding.text += " The site accepts it until " + exception.until + ": " + exception.reason + ".";
     return;
   }
-  if (ended != nullptr) finding.text += "; the site's exception has ended on " + ended->until;
+  if (ended != nullptr) {
+    finding.text += " The site's exception has ended on " + ended->until + ".";
+  }
 }
 
 }  // namespace
@@ -50,6 +62,7 @@ std::vector<Finding> Audit(const Facts& facts, const SitePolicy& policy, std::st
       for (const Finding& finding : found.all()) {
         if (finding.check != check.id) continue;
         all.push_back(finding);
+        all.back().text = Sentence(finding.text);
         Except(policy, today, all.back());
       }
     }

@@ -49,6 +49,9 @@ using Judgement = std::optional<Remark>;
 std::vector<std::string> SecurityOptions(const nlohmann::json& container, std::string_view name);
 bool IsPrivileged(const nlohmann::json& container);
 
+// Whether the exec that GET /exec/ID/json shows may be one that 5.23 or 5.24 is about.
+bool MayBeWrong(const nlohmann::json& exec);
+
 // container_privileges.cc
 Judgement JudgeAppArmor(const ContainerCase& of);
 Judgement JudgeSelinux(const ContainerCase& of);
@@ -87,7 +90,8 @@ Judgement JudgePids(const ContainerCase& of);
 
 // container_life.cc
 Judgement JudgeSshd(const ContainerCase& of);
-Judgement JudgeExec(const ContainerCase& of);
+Judgement JudgePrivilegedExec(const ContainerCase& of);
+Judgement JudgeRootExec(const ContainerCase& of);
 Judgement JudgeHealth(const ContainerCase& of);
 Judgement JudgeImageName(const ContainerCase& of);
 

@@ -1,8 +1,10 @@
 // What runs in a container, from which image, and whether it is well.
 #include <algorithm>
+#include <functional>
 
 #include "modules/docker/container_checks.h"
 #include "modules/docker/engine_json.h"
+#include "modules/docker/running_config.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -12,10 +14,11 @@ using nlohmann::json;
 constexpr std::string_view kSshServers[] = {"sshd", "sshd-session", "sshd-auth", "dropbear",
                                             "tinysshd"};
 
+constexpr std::size_t kShortId = 12;
+
 // "registry/name@sha256:..." or an image's id.
 bool IsPinned(std::string_view name) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  constexpr std::size_t kShortId = 12;
   if (name.find("@sha256:") != std::string_view::npos) return true;
   if (name.starts_with("sha256:")) return true;
   return name.size() >= kShortId && name.find_first_not_of(kHex) == std::string_view::npos;
@@ -37,6 +40,36 @@ std::string ImageOf(const Facts& facts, const std::string& tag) {
   return "";
 }
 
+bool IsPrivilegedExec(const json& process) { return IsTrue(At(process, {"privileged"})); }
+
+// Whoever names no user gets the container's own.
+bool IsRootExec(const json& process) {
+  const std::string user = Text(At(process, {"user"}));
+  return !user.empty() && IsRootUser(user);
+}
+
+// Of what exec has in the container as the facts were collected; a person judges the rest.
+Judgement JudgeExecs(const ContainerCase& of, const std::function<bool(const json&)>& is_wrong,
+                     const char* text) {
+  const auto found = of.facts.execs.find(Text(At(of.container, {"Id"})));
+  if (found == of.facts.execs.end()) {
+    return Remark{"What exec has in it was not found.", "", Outcome::kCannotTell};
+  }
+  if (!found->second.ok()) {
+    return Remark{Message(found->second.status()), "", Outcome::kCannotTell};
+  }
+  for (const json& exec : *found->second) {
+    const json& process = At(exec, {"ProcessConfig"});
+    if (!is_wrong(process)) continue;
+    return Remark{text, "GET /exec/" + Text(At(exec, {"ID"})).substr(0, kShortId) +
+                            "/json: ProcessConfig = " + ShowValue(process)};
+  }
+  return Remark{
+      "Nothing of the kind is in it now. The engine keeps no log of what was: an authorization "
+      "plugin sees each exec with its options, and audit rules on the docker program its use.",
+      "", Outcome::kManual};
+}
+
 }  // namespace
 
 Judgement JudgeSshd(const ContainerCase& of) {
@@ -54,18 +87,25 @@ Judgement JudgeSshd(const ContainerCase& of) {
   return std::nullopt;
 }
 
-Judgement JudgeExec(const ContainerCase& of) {
-  const std::size_t running = Texts(At(of.container, {"ExecIDs"})).size();
-  if (running == 0) {
-    return Remark{
-        "The engine keeps no log of what was run in it by exec. An authorization plugin "
-        "sees each exec with its options, and audit rules on the docker program its use.",
-        "", Outcome::kCannotTell};
-  }
-  return Remark{
-      "Something was started in it by exec and is there now. Whether with more "
-      "privileges than the container, and as whom, GET /exec/ID/json says.",
-      "ExecIDs: " + std::to_string(running), Outcome::kCannotTell};
+bool MayBeWrong(const json& exec) {
+  const json& process = At(exec, {"ProcessConfig"});
+  return IsPrivilegedExec(process) || IsRootExec(process);
+}
+
+Judgement JudgePrivilegedExec(const ContainerCase& of) {
+  return JudgeExecs(of, IsPrivilegedExec,
+                    "A command was started in it by exec with all privileges.");
+}
+
+Judgement JudgeRootExec(const ContainerCase& of) {
+  const std::string own = Text(At(of.container, {"Config", "User"}));
+  return JudgeExecs(
+      of,
+      // A check of health runs as the container does.
+      [&own](const json& process) {
+        return IsRootExec(process) && Text(At(process, {"user"})) != own;
+      },
+      "A command was started in it by exec as root.");
 }
 
 Judgement JudgeHealth(const ContainerCase& of) {

@@ -5,6 +5,7 @@
 #include "modules/docker/container_checks.h"
 #include "modules/docker/engine_json.h"
 #include "seaworthy/status_macros.h"
+#include "seaworthy/words.h"
 
 namespace seaworthy::docker {
 namespace {
@@ -32,6 +33,25 @@ bool IsVolume(const json& mount) { return Text(At(mount, {"Type"})) == "volume";
 std::string SourceOf(const json& mount) {
   const std::string type = Text(At(mount, {"Type"}));
   return type == "tmpfs" || type == "image" ? "" : Text(At(mount, {"Source"}));
+}
+
+// The folder that a volume is made of by its driver's options, as of `docker volume create -o
+// o=bind -o device=/etc`; empty for one with a folder of its own.
+Result<std::string> BoundFolder(const Facts& facts, const json& mount) {
+  if (!IsVolume(mount)) return std::string();
+  RETURN_IF_ERROR(facts.volumes.status());
+  const std::string name = Text(At(mount, {"Name"}));
+  for (const json& volume : *facts.volumes) {
+    if (Text(At(volume, {"Name"})) != name || Text(At(volume, {"Driver"})) != "local") continue;
+    const std::string how = Text(At(volume, {"Options", "o"}));
+    const std::vector<std::string_view> words = Split(how, ',');
+    if (std::ranges::none_of(
+            words, [](std::string_view word) { return word == "bind" || word == "rbind"; })) {
+      return "";
+    }
+    return Text(At(volume, {"Options", "device"}));
+  }
+  return "";
 }
 
 std::string Evidence(const json& mount) {
@@ -72,6 +92,23 @@ std::string SensitiveFolder(const HostPlaces& places, const HostLocation& source
   return "";
 }
 
+// Whether what is mounted from `path` on the host belongs to the host.
+Judgement JudgeSource(const ContainerCase& of, const json& mount, const std::string& path,
+                      bool volume) {
+  const Result<HostLocation> source = Locate(of.facts.root, path);
+  if (!source.ok()) {
+    return Remark{Message(source.status()), Evidence(mount), Outcome::kCannotTell};
+  }
+  if (std::ranges::any_of(of.places.permitted, [&](const HostLocation& permitted) {
+        return IsWithin(*source, permitted);
+      })) {
+    return std::nullopt;
+  }
+  const std::string folder = SensitiveFolder(of.places, *source, volume);
+  if (folder.empty()) return std::nullopt;
+  return Remark{"It has what belongs to the host's " + folder + ".", Evidence(mount)};
+}
+
 }  // namespace
 
 HostPlaces FindHostPlaces(const Facts& facts, const SitePolicy& policy) {
@@ -102,18 +139,14 @@ Judgement JudgeSensitiveMounts(const ContainerCase& of) {
   for (const json& mount : At(of.container, {"Mounts"})) {
     const std::string path = SourceOf(mount);
     if (path.empty()) continue;
-    const Result<HostLocation> source = Locate(of.facts.root, path);
-    if (!source.ok()) {
-      return Remark{Message(source.status()), Evidence(mount), Outcome::kCannotTell};
+    if (Judgement judgement = JudgeSource(of, mount, path, IsVolume(mount))) return judgement;
+    const Result<std::string> bound = BoundFolder(of.facts, mount);
+    if (!bound.ok()) return Remark{Message(bound.status()), Evidence(mount), Outcome::kCannotTell};
+    if (bound->empty()) continue;
+    if (Judgement judgement = JudgeSource(of, mount, *bound, /*volume=*/false)) {
+      judgement->evidence += ", a volume of " + *bound;
+      return judgement;
     }
-    if (std::ranges::any_of(of.places.permitted, [&](const HostLocation& permitted) {
-          return IsWithin(*source, permitted);
-        })) {
-      continue;
-    }
-    const std::string folder = SensitiveFolder(of.places, *source, IsVolume(mount));
-    if (folder.empty()) continue;
-    return Remark{"It has what belongs to the host's " + folder + ".", Evidence(mount)};
   }
   return std::nullopt;
 }

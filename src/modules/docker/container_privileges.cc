@@ -39,6 +39,19 @@ std::string SelinuxType(std::string_view label) {
   return std::string(label.substr(0, label.find(':')));
 }
 
+bool LetsPass(const std::string& action) {
+  return action == "SCMP_ACT_ALLOW" || action == "SCMP_ACT_LOG";
+}
+
+// Of a profile as the engine has it, in the option itself; it takes no other than JSON.
+bool RefusesNothing(const std::string& profile) {
+  const json parsed = json::parse(profile, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object() || !LetsPass(Text(At(parsed, {"defaultAction"})))) return false;
+  const json& rules = At(parsed, {"syscalls"});
+  return std::ranges::all_of(rules,
+                             [](const json& rule) { return LetsPass(Text(At(rule, {"action"}))); });
+}
+
 }  // namespace
 
 std::vector<std::string> SecurityOptions(const json& container, std::string_view name) {
@@ -134,6 +147,10 @@ Judgement JudgeSeccomp(const ContainerCase& of) {
   const std::vector<std::string> options = SecurityOptions(of.container, "seccomp");
   if (!options.empty() && options.back() == "unconfined") {
     return Remark{"It may use all system calls.", "HostConfig.SecurityOpt: seccomp=unconfined"};
+  }
+  if (!options.empty() && RefusesNothing(options.back())) {
+    return Remark{"It may use all system calls: its profile refuses none.",
+                  "HostConfig.SecurityOpt: seccomp with defaultAction SCMP_ACT_ALLOW"};
   }
   if (IsPrivileged(of.container) &&
       (options.empty() || of.facts.engine_version < kProfilesOfPrivileged)) {

@@ -148,6 +148,12 @@ const DaemonKey* FindKey(std::string_view name, const EngineVersion& version) {
   return Find(version, [&](const DaemonKey& key) { return key.name == name; });
 }
 
+const DaemonKey* FindKeyOfAnyVersion(std::string_view name) {
+  if (name.empty()) return nullptr;
+  const auto* const found = std::ranges::find(kKeys, name, &DaemonKey::name);
+  return found == std::end(kKeys) ? nullptr : found;
+}
+
 const DaemonKey* FindFlag(std::string_view flag, const EngineVersion& version) {
   if (flag.empty()) return nullptr;
   return Find(version, [&](const DaemonKey& key) { return key.flag == flag; });

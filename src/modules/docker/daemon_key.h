@@ -32,5 +32,7 @@ struct DaemonKey {
 const DaemonKey* FindKey(std::string_view name, const EngineVersion& version);
 const DaemonKey* FindFlag(std::string_view flag, const EngineVersion& version);
 const DaemonKey* FindLetter(char letter, const EngineVersion& version);
+// Null for what no engine from 20.10 to 29 knows.
+const DaemonKey* FindKeyOfAnyVersion(std::string_view name);
 
 }  // namespace seaworthy::docker

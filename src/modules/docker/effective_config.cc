@@ -16,7 +16,8 @@ constexpr EngineVersion kIp6tablesByDefault = {27, 0, 0};
 
 // Of what an engine decides by itself when nobody says it; only what something here asks for.
 std::map<std::string, json, std::less<>> Defaults(const EngineVersion& version) {
-  return {{"data-root", "/var/lib/docker"},
+  return {{"allow-direct-routing", false},
+          {"data-root", "/var/lib/docker"},
           {"debug", false},
           {"default-ipc-mode", "private"},
           {"default-runtime", "runc"},
@@ -26,6 +27,7 @@ std::map<std::string, json, std::less<>> Defaults(const EngineVersion& version) 
           {"icc", true},
           {"ip", "0.0.0.0"},
           {"ip-forward", true},
+          {"ip-forward-no-drop", false},
           {"ip-masq", true},
           {"ip6tables", version >= kIp6tablesByDefault},
           {"iptables", true},
@@ -83,6 +85,17 @@ std::optional<json> FlagValue(const DaemonKey& key, const std::vector<std::strin
   return std::nullopt;
 }
 
+// To every engine, `tlsverify` means TLS whatever it says, and `tls` without it means both.
+void SettleTls(EffectiveConfig& config) {
+  Setting& tls = config.settings["tls"];
+  Setting& verify = config.settings["tlsverify"];
+  if (verify.origin != Origin::kDefault) {
+    tls = {true, verify.origin};
+  } else if (tls.origin != Origin::kDefault) {
+    verify = tls;
+  }
+}
+
 // Runtimes are put together from both.
 bool MayBeInBoth(std::string_view key) { return key == "runtimes"; }
 
@@ -131,10 +144,7 @@ EffectiveConfig MakeEffectiveConfig(const EngineFlags& flags, const DaemonJson& 
   if (const auto graph = config.settings.find("graph"); graph != config.settings.end()) {
     config.settings["data-root"] = graph->second;
   }
-  // The engine checks a client's certificate only when it speaks TLS, and does so when told either.
-  if (config.settings["tlsverify"].origin != Origin::kDefault) {
-    config.settings["tls"] = {true, config.settings["tlsverify"].origin};
-  }
+  SettleTls(config);
   return config;
 }
 

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <climits>
 #include <mutex>
 #include <optional>
 
@@ -23,6 +24,7 @@ constexpr std::size_t kMaxWords = 1000;  // of an error that is told on
 constexpr std::size_t kMaxEvent = std::size_t{1} << 20;
 
 using Headers = CPtr<curl_slist, curl_slist_free_all>;
+using Multi = CPtr<CURLM, curl_multi_cleanup>;
 
 void* MakeHandle() {
   static std::once_flag once;
@@ -32,6 +34,10 @@ void* MakeHandle() {
 
 json Parse(std::string_view text) {
   return json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+}
+
+int Milliseconds(Deadline until) {
+  return static_cast<int>(std::min<std::int64_t>(TimeLeft(until).count(), INT_MAX));
 }
 
 Code CodeOf(long status) {
@@ -57,12 +63,15 @@ struct EngineApi::Call {
   std::string answer = {};
   // Of a stream: what takes each line, and whether it has had enough.
   const std::function<bool(const json&)>* next = nullptr;
+  const Besides* besides = nullptr;
   bool enough = false;
   bool too_long = false;
   long status = 0;
 
   static std::size_t Take(char* data, std::size_t size, std::size_t count, void* self);
   std::size_t TakeLines(std::size_t took);
+  // In turns with what is looked after besides.
+  CURLcode Stream(CURL* curl, Deadline deadline);
 };
 
 // What it returns else than what it was given ends the transfer.
@@ -89,17 +98,47 @@ std::size_t EngineApi::Call::TakeLines(std::size_t took) {
   return took;
 }
 
+CURLcode EngineApi::Call::Stream(CURL* curl, Deadline deadline) {
+  const Multi multi(curl_multi_init());
+  if (!multi || curl_multi_add_handle(multi.get(), curl) != CURLM_OK) return CURLE_FAILED_INIT;
+  std::vector<curl_waitfd> waited;
+  for (const int descriptor : besides->descriptors) {
+    waited.push_back({.fd = descriptor, .events = CURL_WAIT_POLLIN, .revents = 0});
+  }
+  CURLcode code = CURLE_OPERATION_TIMEDOUT;
+  while (TimeLeft(deadline).count() > 0) {
+    int running = 0;
+    if (curl_multi_perform(multi.get(), &running) != CURLM_OK || running == 0) {
+      int left = 0;
+      const CURLMsg* const message = curl_multi_info_read(multi.get(), &left);
+      code = message == nullptr ? CURLE_RECV_ERROR : message->data.result;
+      break;
+    }
+    Deadline wake = deadline;
+    if (besides->look) {
+      curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+      const std::optional<Deadline> again = besides->look(status == 200);
+      enough = !again;
+      if (enough) break;
+      wake = std::min(wake, *again);
+    }
+    curl_multi_poll(multi.get(), waited.data(), static_cast<unsigned>(waited.size()),
+                    Milliseconds(wake), nullptr);
+  }
+  curl_multi_remove_handle(multi.get(), curl);
+  return code;
+}
+
 EngineApi::EngineApi(std::string socket)
     : socket_(std::move(socket)), curl_(MakeHandle(), curl_easy_cleanup) {}
 EngineApi::~EngineApi() = default;
 EngineApi::EngineApi(EngineApi&&) noexcept = default;
 
 Status EngineApi::Perform(Deadline deadline, Call& call) {
-  const auto left = TimeLeft(deadline).count();
   const Status late =
       Fail(Code::kDeadlineExceeded, "ENGINE_TIMEOUT",
            socket_ + ": the engine did not answer " + call.method + " " + call.path + " in time");
-  if (left == 0) return late;
+  if (TimeLeft(deadline).count() == 0) return late;
   CURL* const curl = curl_.get();
   if (curl == nullptr) return Fail(Code::kInternal, "ENGINE_API", "libcurl does not start");
   curl_easy_reset(curl);  // keeps the connection
@@ -113,7 +152,9 @@ Status EngineApi::Perform(Deadline deadline, Call& call) {
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
   curl_easy_setopt(curl, CURLOPT_PROXY, "");  // whatever the environment says
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(left));
+  // libcurl counts in 32 bits. A stream has no end of its own.
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                   call.besides != nullptr ? 0L : static_cast<long>(Milliseconds(deadline)));
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call.method);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   if (!call.content_type.empty()) {
@@ -122,7 +163,8 @@ Status EngineApi::Perform(Deadline deadline, Call& call) {
   }
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Call::Take);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &call);
-  const CURLcode code = curl_easy_perform(curl);
+  const CURLcode code =
+      call.besides != nullptr ? call.Stream(curl, deadline) : curl_easy_perform(curl);
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &call.status);
   if (call.enough) return {};
   if (call.too_long) {
@@ -188,8 +230,8 @@ Status EngineApi::Ping(Deadline deadline) {
 }
 
 Status EngineApi::Follow(Deadline deadline, const std::string& path,
-                         const std::function<bool(const json&)>& next) {
-  Call call{.path = path, .next = &next};
+                         const std::function<bool(const json&)>& next, const Besides& besides) {
+  Call call{.path = path, .next = &next, .besides = &besides};
   const Status status = Perform(deadline, call);
   const bool over = Reason(status) == "ENGINE_TIMEOUT" && call.status == 200;
   return over ? Status() : status;

@@ -4,13 +4,23 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "seaworthy/deadline.h"
 #include "seaworthy/status.h"
 
 namespace seaworthy::docker {
+
+// What somebody who follows the engine's events looks after besides.
+struct Besides {
+  std::vector<int> descriptors;  // waited for, until there is something to read
+  // Called after each wait, whatever ended it, and once before the first. `answers`: the engine has
+  // begun to answer. When to be called again at the latest; nothing: it is enough.
+  std::function<std::optional<Deadline>(bool answers)> look;
+};
 
 // One connection, kept between the calls; for one thread. What may go wrong in any call:
 //   UNAVAILABLE (ENGINE_ABSENT)            nobody listens there, or no longer
@@ -38,10 +48,13 @@ class EngineApi {
   // OK when the engine says that it is well.
   Status Ping(Deadline deadline);
 
-  // The engine's events from now on, one by one, until the deadline, or `next` returns false. Ok
-  // then. `path` is "/events?filters=...".
+  // The engine's events from now on, one by one, until the deadline, or `next` returns false, or
+  // `besides` has had enough. Ok then, and where the engine ends them in good order. `path` is
+  // "/events?filters=...". Of what happens while the engine begins to answer it tells nothing
+  // unless the path has a "since".
   Status Follow(Deadline deadline, const std::string& path,
-                const std::function<bool(const nlohmann::json&)>& next);
+                const std::function<bool(const nlohmann::json&)>& next,
+                const Besides& besides = {});
 
   const std::string& socket() const { return socket_; }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "modules/docker/audit.h"
+#include "modules/docker/audit_report.h"
 #include "modules/docker/engine_json.h"
 #include "seaworthy/json/foreign_json.h"
 #include "seaworthy/status_macros.h"
@@ -16,15 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kMalformed = "AUDIT_REPORT_MALFORMED";
-
-std::string Now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc = {};
-  gmtime_r(&now, &utc);
-  char text[32] = {};
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 const CheckFamily* FamilyOf(std::string_view id) {
   for (const CheckFamily* const family : AllCheckFamilies()) {
@@ -95,6 +87,26 @@ std::map<Outcome, std::size_t> AuditReport::Counts() const {
   return counts;
 }
 
+std::string UtcNow() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc = {};
+  gmtime_r(&now, &utc);
+  char text[32] = {};
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+AuditReport MakeReport(const Facts& facts, const SitePolicy& policy) {
+  AuditReport report;
+  report.time = UtcNow();
+  report.socket = facts.socket;
+  if (facts.version.ok()) report.engine = Text(At(*facts.version, {"Version"}));
+  for (Finding& finding : Audit(facts, policy, report.time.substr(0, 10))) {
+    report.findings.push_back(Report(std::move(finding)));
+  }
+  return report;
+}
+
 Result<AuditReport> AuditEngine(Deadline deadline, const EngineAuditOptions& options) {
   SitePolicy policy;
   if (!options.policy.empty()) {
@@ -104,35 +116,34 @@ Result<AuditReport> AuditEngine(Deadline deadline, const EngineAuditOptions& opt
   places.root = options.root;
   places.socket = options.socket;
   ASSIGN_OR_RETURN(const Facts facts, CollectFacts(deadline, places));
-  AuditReport report;
-  report.time = Now();
-  report.socket = options.socket;
-  if (facts.version.ok()) report.engine = Text(At(*facts.version, {"Version"}));
-  for (Finding& finding : Audit(facts, policy, report.time.substr(0, 10))) {
-    report.findings.push_back(Report(std::move(finding)));
-  }
-  return report;
+  return MakeReport(facts, policy);
+}
+
+Json CountsJson(const std::map<Outcome, std::size_t>& counts) {
+  Json json = Json::object();
+  for (const auto& [outcome, count] : counts) json[ToString(outcome)] = count;
+  return json;
+}
+
+Json FindingJson(const ReportedFinding& finding) {
+  return {{"check", finding.check},
+          {"subject", finding.subject},
+          {"outcome", ToString(finding.outcome)},
+          {"text", finding.text},
+          {"evidence", finding.evidence},
+          {"section", finding.section},
+          {"title", finding.title},
+          {"remediation", finding.remediation},
+          {"daemon_key", finding.daemon_key}};
 }
 
 std::string ToJson(const AuditReport& report) {
-  Json counts = Json::object();
-  for (const auto& [outcome, count] : report.Counts()) counts[ToString(outcome)] = count;
   Json findings = Json::array();
-  for (const ReportedFinding& finding : report.findings) {
-    findings.push_back({{"check", finding.check},
-                        {"subject", finding.subject},
-                        {"outcome", ToString(finding.outcome)},
-                        {"text", finding.text},
-                        {"evidence", finding.evidence},
-                        {"section", finding.section},
-                        {"title", finding.title},
-                        {"remediation", finding.remediation},
-                        {"daemon_key", finding.daemon_key}});
-  }
+  for (const ReportedFinding& finding : report.findings) findings.push_back(FindingJson(finding));
   const Json json = {{"time", report.time},
                      {"socket", report.socket},
                      {"engine", report.engine},
-                     {"counts", std::move(counts)},
+                     {"counts", CountsJson(report.Counts())},
                      {"findings", std::move(findings)}};
   // Names of containers and files need not be UTF-8.
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

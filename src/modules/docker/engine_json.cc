@@ -54,4 +54,11 @@ std::string ContainerName(const json& container) {
   return name.starts_with('/') ? name.substr(1) : name;
 }
 
+bool IsRootUser(std::string_view user) {
+  std::string_view name = user.substr(0, user.find(':'));
+  if (name.empty() || name == "root") return true;
+  if (name.starts_with('+') || name.starts_with('-')) name.remove_prefix(1);
+  return !name.empty() && name.find_first_not_of('0') == std::string_view::npos;
+}
+
 }  // namespace seaworthy::docker

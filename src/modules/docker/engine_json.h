@@ -28,4 +28,8 @@ std::optional<std::string> SecurityOption(const nlohmann::json& info, std::strin
 // Without the slash that the engine puts before it.
 std::string ContainerName(const nlohmann::json& container);
 
+// Whether a Config.User, or that of an exec, is root by its name or number: "0:0", "root:x", "00"
+// and "+0" are; and nobody, where the image names none.
+bool IsRootUser(std::string_view user);
+
 }  // namespace seaworthy::docker

@@ -123,6 +123,7 @@ Result<EngineProcess> FindEngineProcess(const std::string& proc, const std::stri
     const Result<Bytes> comm = ReadFile(process + "/comm", 64);
     if (!comm.ok() || AsText(*comm) != "dockerd\n") continue;
     Result<std::vector<Listener>> listeners = ListenersOf(process);
+    if (listeners.status().code() == Code::kNotFound) continue;  // it has ended
     if (!listeners.ok()) {
       hidden = listeners.status();
       continue;

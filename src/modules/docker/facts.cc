@@ -15,6 +15,7 @@ namespace {
 
 // Above that an audit says that it cannot tell, rather than hold all of them in memory.
 constexpr std::size_t kMaxObjects = 5000;
+constexpr std::size_t kMaxExecs = 1000;  // of one container
 constexpr const char* kSystemContainerd = "/run/containerd/containerd.sock";
 
 // What a list of the engine names, each looked at by itself. `id` is the member that names it.
@@ -56,7 +57,51 @@ Result<std::vector<json>> InspectImages(Deadline deadline, EngineApi& engine) {
   return images;
 }
 
-void AskEngine(Deadline deadline, Facts& facts) {
+Result<std::vector<json>> ListVolumes(Deadline deadline, EngineApi& engine) {
+  ASSIGN_OR_RETURN(const json answer, engine.Get(deadline, "/volumes"));
+  const json& listed = At(answer, {"Volumes"});
+  std::vector<json> volumes;
+  if (listed.is_array()) volumes.assign(listed.begin(), listed.end());  // null: there are none
+  return volumes;
+}
+
+Result<std::vector<json>> InspectExecs(Deadline deadline, EngineApi& engine,
+                                       const std::vector<std::string>& ids) {
+  std::vector<json> execs;
+  for (const std::string& id : ids) {
+    if (execs.size() >= kMaxExecs) break;
+    Result<json> exec = engine.Get(deadline, "/exec/" + UrlEncode(id) + "/json");
+    if (exec.status().code() == Code::kNotFound) continue;  // forgotten meanwhile
+    RETURN_IF_ERROR(exec.status());
+    execs.push_back(*std::move(exec));
+  }
+  return execs;
+}
+
+void AskForExecs(Deadline deadline, EngineApi& engine, const std::set<std::string>& more,
+                 Facts& facts) {
+  if (!facts.containers.ok()) return;
+  std::map<std::string, std::vector<std::string>> ids;
+  std::set<std::string> ended = more;
+  for (const json& container : *facts.containers) {
+    if (!IsTrue(At(container, {"State", "Running"}))) continue;
+    std::vector<std::string>& of = ids[Text(At(container, {"Id"}))];
+    of = Texts(At(container, {"ExecIDs"}));
+    for (const std::string& id : of) ended.erase(id);
+  }
+  for (const auto& [container, of] : ids) {
+    facts.execs[container] = InspectExecs(deadline, engine, of);
+  }
+  const Result<std::vector<json>> others =
+      InspectExecs(deadline, engine, {ended.begin(), ended.end()});
+  if (!others.ok()) return;
+  for (const json& exec : *others) {
+    const auto of = facts.execs.find(Text(At(exec, {"ContainerID"})));
+    if (of != facts.execs.end() && of->second.ok()) of->second->push_back(exec);
+  }
+}
+
+void AskEngine(Deadline deadline, const FactsOptions& options, Facts& facts) {
   EngineApi engine(facts.socket);
   facts.version = engine.Get(deadline, "/version");
   if (!facts.version.ok()) {
@@ -66,6 +111,7 @@ void AskEngine(Deadline deadline, Facts& facts) {
     facts.containers = why;
     facts.images = why;
     facts.networks = why;
+    facts.volumes = why;
     return;
   }
   facts.info = engine.Get(deadline, "/info");
@@ -73,6 +119,8 @@ void AskEngine(Deadline deadline, Facts& facts) {
       InspectAll(deadline, engine, "/containers/json?all=1", "Id", "/containers/", "/json");
   facts.images = InspectImages(deadline, engine);
   facts.networks = InspectAll(deadline, engine, "/networks", "Id", "/networks/", "");
+  facts.volumes = ListVolumes(deadline, engine);
+  AskForExecs(deadline, engine, options.execs, facts);
 }
 
 Result<DaemonJson> ReadDaemonJson(Facts& facts) {
@@ -140,7 +188,7 @@ Result<Facts> CollectFacts(Deadline deadline, const FactsOptions& options) {
   Facts facts(std::move(root));
   facts.socket = options.socket;
   facts.process = FindEngineProcess(options.root + "/proc", options.socket);
-  AskEngine(deadline, facts);
+  AskEngine(deadline, options, facts);
   facts.config = ReadConfig(facts);
   TellPlaces(facts);
   facts.audit_rules = ReadAuditRules(deadline);

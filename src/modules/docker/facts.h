@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,12 +50,19 @@ struct Facts {
   Result<std::vector<nlohmann::json>> containers = NotCollected();
   Result<std::vector<nlohmann::json>> images = NotCollected();
   Result<std::vector<nlohmann::json>> networks = NotCollected();
+  // As GET /volumes lists them.
+  Result<std::vector<nlohmann::json>> volumes = NotCollected();
+  // What exec has in a running container, by its id: GET /exec/ID/json of its ExecIDs.
+  std::map<std::string, Result<std::vector<nlohmann::json>>> execs;
   // Of the version in `version`.
   EngineVersion engine_version;
   ConfigFile config_file;
   Result<EffectiveConfig> config = NotCollected();
   // The kernel's, by audit netlink.
   Result<AuditRules> audit_rules = NotCollected();
+  // Why the engine could not have containers labelled by SELinux here; empty: it could. Filled by
+  // who asks for it, as libselinux looks at the whole system.
+  std::string selinux_missing;
   // Where a unit lies, as systemd takes it: "docker.service" -> "/lib/systemd/system/...". Those
   // that are not there are not in.
   std::map<std::string, std::string> units;
@@ -70,6 +78,8 @@ struct Facts {
 struct FactsOptions {
   std::string root = "/";  // of the system
   std::string socket = "/run/docker.sock";
+  // To look at besides those in ExecIDs, which the engine forgets as they end.
+  std::set<std::string> execs = {};
 };
 
 // Always something: where the engine does not answer, the facts say so. Takes no longer than the

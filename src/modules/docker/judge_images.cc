@@ -50,14 +50,6 @@ std::string NameOf(const json& image) {
   return tags.empty() ? Text(At(image, {"Id"})) : tags.front();
 }
 
-// "0:0", "root:x", "00" and "+0" are root as well.
-bool IsRootUser(std::string_view user) {
-  std::string_view name = user.substr(0, user.find(':'));
-  if (name.empty() || name == "root") return true;
-  if (name.starts_with('+') || name.starts_with('-')) name.remove_prefix(1);
-  return !name.empty() && name.find_first_not_of('0') == std::string_view::npos;
-}
-
 void JudgeUsers(const Facts& facts, Findings& findings) {
   if (!facts.containers.ok()) {
     return findings.CannotTell("4.1", "", Message(facts.containers.status()));

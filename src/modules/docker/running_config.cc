@@ -69,6 +69,13 @@ std::string ShowInfo(const Facts& facts, std::string_view member, std::string_vi
   return shown;
 }
 
+const json& RunningValue(const Facts& facts, std::string_view key) {
+  static const json kNothing;
+  const auto* const shown = std::ranges::find(kShown, key, &ShownSetting::key);
+  if (shown == kShown.end() || !facts.info.ok()) return kNothing;
+  return At(*facts.info, {shown->member});
+}
+
 std::string ChangedSinceStart(const Facts& facts) {
   if (!facts.config.ok()) return "";
   for (const ConfigProblem& problem : facts.config->problems) {

@@ -20,6 +20,9 @@ std::string ShowSetting(const Facts& facts, std::string_view key);
 // another there.
 std::string ShowInfo(const Facts& facts, std::string_view member, std::string_view key = {});
 
+// What /info shows of a setting as it runs; null where it shows nothing of it.
+const nlohmann::json& RunningValue(const Facts& facts, std::string_view key);
+
 // A sentence where the engine cannot have started with the file as it is now; empty where nothing
 // shows that.
 std::string ChangedSinceStart(const Facts& facts);

@@ -8,8 +8,7 @@
 namespace seaworthy::docker {
 namespace {
 
-// As systemd.unit(5) orders them; the first that has the unit is taken. Those of generators are
-// left out: none makes the engine's.
+// As systemd.unit(5) orders them; the first that has the unit is taken.
 constexpr const char* kFolders[] = {
     "etc/systemd/system.control",
     "run/systemd/system.control",
@@ -47,6 +46,8 @@ Result<Unit> Look(const os::RootFolder& root, const std::string& path) {
 }
 
 }  // namespace
+
+std::span<const char* const> UnitFolders() { return kFolders; }
 
 Result<std::optional<std::string>> FindUnitFile(const os::RootFolder& root, std::string_view unit) {
   for (const std::string folder : kFolders) {

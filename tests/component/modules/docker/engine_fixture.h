@@ -6,11 +6,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -20,6 +22,7 @@
 
 #include "modules/docker/engine_api.h"
 #include "modules/docker/engine_json.h"
+#include "modules/docker/engine_process.h"
 #include "modules/docker/facts.h"
 #include "seaworthy/handle.h"
 #include "support/temp_root.h"
@@ -84,6 +87,9 @@ class PrivateEngine {
   }
 
   void Start(const std::vector<std::string>& flags = {}) {
+    // Two engines that set up the firewall at once fail.
+    const UniqueFd firewall(open("/tmp/seaworthy-engine.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (std::ranges::find(flags, "--iptables=false") == flags.end()) flock(firewall.get(), LOCK_EX);
     std::vector<std::string> arguments = {
         "dockerd", "--data-root",        root_ / "data", "--exec-root", root_ / "exec",
         "-H",      "unix://" + socket(), "--pidfile",    root_ / "pid", "--config-file",
@@ -107,14 +113,21 @@ class PrivateEngine {
     }
   }
 
+  // The one that was started here, and whoever has taken its place at the socket.
   void Stop() {
-    if (pid_ <= 0) return;
-    const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
-    pollfd ended = {.fd = process.get(), .events = POLLIN, .revents = 0};
-    kill(pid_, SIGTERM);
-    if (poll(&ended, 1, static_cast<int>(TimeLeft(Soon()).count())) != 1) kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
+    // It may have been ended, and waited for, by what is tested.
+    if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == 0) {
+      End(pid_);
+      waitpid(pid_, nullptr, 0);
+    }
     pid_ = 0;
+    while (const pid_t other = Running()) End(other);
+  }
+
+  // The process that has the socket now; 0: none.
+  pid_t Running() const {
+    const Result<EngineProcess> found = FindEngineProcess("/proc", socket());
+    return found.ok() ? found->pid : 0;
   }
 
   std::string Log() const {
@@ -147,6 +160,13 @@ class PrivateEngine {
   }
 
  private:
+  static void End(pid_t pid) {
+    const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    pollfd ended = {.fd = process.get(), .events = POLLIN, .revents = 0};
+    kill(pid, SIGTERM);
+    if (poll(&ended, 1, static_cast<int>(TimeLeft(Soon()).count())) != 1) kill(pid, SIGKILL);
+  }
+
   const testing::TempRoot root_;
   EngineApi api_{root_ / "docker.sock"};
   pid_t pid_ = 0;

@@ -6,7 +6,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <map>
+
 #include "engine_fixture.h"
+#include "modules/docker/audit.h"
 #include "support/status_matchers.h"
 
 namespace seaworthy::docker {
@@ -43,6 +46,38 @@ TEST(Facts, AreThoseOfTheEngineThatListensThere) {
   ASSERT_TRUE(facts.container_processes.contains(id));
   ASSERT_TRUE(facts.container_processes.at(id).ok()) << facts.container_processes.at(id).status();
   EXPECT_THAT(*facts.container_processes.at(id), ::testing::ElementsAre("sleep"));
+}
+
+TEST(Facts, OfExecsAndOfWhatVolumesAreMadeOf) {
+  PrivateEngine engine("{}", {"--iptables=false"});
+  engine.ImportBusybox();
+  const auto volume = engine.api().Post(
+      PrivateEngine::Soon(), "/volumes/create",
+      {{"Name", "keys"},
+       {"DriverOpts", {{"type", "none"}, {"o", "bind"}, {"device", "/etc/ssl"}}}});
+  ASSERT_TRUE(volume.ok()) << volume.status();
+  const std::string id =
+      engine.Run("one", {{"User", "1000"}, {"HostConfig", {{"Binds", {"keys:/keys"}}}}});
+  const auto exec =
+      engine.api().Post(PrivateEngine::Soon(), "/containers/one/exec",
+                        {{"User", "0"}, {"Privileged", true}, {"Cmd", {"/bin/sleep", "3600"}}});
+  ASSERT_TRUE(exec.ok()) << exec.status();
+  const Facts facts = engine.facts();
+  ASSERT_TRUE(facts.execs.contains(id));
+  ASSERT_TRUE(facts.execs.at(id).ok()) << facts.execs.at(id).status();
+  ASSERT_THAT(*facts.execs.at(id), SizeIs(1));
+  EXPECT_TRUE(IsTrue(At(facts.execs.at(id)->front(), {"ProcessConfig", "privileged"})));
+  EXPECT_EQ(Text(At(facts.execs.at(id)->front(), {"ProcessConfig", "user"})), "0");
+  ASSERT_TRUE(facts.volumes.ok()) << facts.volumes.status();
+  ASSERT_THAT(*facts.volumes, SizeIs(1));
+  EXPECT_EQ(Text(At(facts.volumes->front(), {"Options", "device"})), "/etc/ssl");
+  std::map<std::string, std::string> fails;
+  for (const Finding& finding : Audit(facts, {}, "2026-11-29")) {
+    if (finding.outcome == Outcome::kFail) fails[finding.check] = finding.evidence;
+  }
+  EXPECT_THAT(fails["5.6"], HasSubstr("a volume of /etc/ssl"));
+  EXPECT_THAT(fails["5.23"], HasSubstr("privileged"));
+  EXPECT_THAT(fails["5.24"], HasSubstr("\"user\":\"0\""));
 }
 
 TEST(Facts, SayWhyThereAreNone) {

@@ -162,7 +162,16 @@ class JudgeTcp : public ::testing::Test {
   static Finding Of(const std::vector<std::string>& flags) {
     const OwnNetwork network;
     PrivateEngine engine(R"({"iptables": false, "storage-driver": "vfs"})", flags);
-    return Daemon(engine.facts(), "2.7");
+    const Facts facts = engine.facts();
+    // What its configuration is told to be is what the engine made of it.
+    for (const TlsProbe& probe : facts.tls) {
+      EXPECT_TRUE(probe.answer.ok()) << probe.answer.status();
+      if (!facts.config.ok() || !probe.answer.ok()) continue;
+      EXPECT_EQ(facts.config->Flag("tls"), probe.answer->tls);
+      EXPECT_EQ(facts.config->Flag("tlsverify"), probe.answer->insists_on_certificate);
+    }
+    EXPECT_EQ(facts.tls.size(), 1U);
+    return Daemon(facts, "2.7");
   }
 };
 

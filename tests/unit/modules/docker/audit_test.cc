@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <set>
 
 #include "seaworthy/modules/docker/engine_audit.h"
@@ -49,7 +50,10 @@ TEST(Audit, SaysSomethingAboutEachCheckWithoutAnEngine) {
   std::set<std::string_view> told;
   for (const ReportedFinding& finding : report->findings) {
     told.insert(finding.check);
-    EXPECT_FALSE(finding.text.empty()) << finding.check;
+    EXPECT_TRUE(finding.text.ends_with('.')) << finding.check << ": " << finding.text;
+    const char first = finding.text.front();
+    const bool name = first == '/' || finding.text.find_first_of("./:-") < finding.text.find(' ');
+    EXPECT_TRUE(name || std::isupper(first) != 0) << finding.check << ": " << finding.text;
     EXPECT_FALSE(finding.section.empty()) << finding.check;
     if (finding.check.starts_with("2.") || finding.check.starts_with("5.")) {
       EXPECT_NE(finding.outcome, Outcome::kPass) << finding.check << ": " << finding.text;
@@ -89,7 +93,7 @@ class AuditExceptions : public ::testing::Test {
 TEST_F(AuditExceptions, AcceptWhatFailsUntilTheirLastDay) {
   std::string text;
   EXPECT_EQ(Judge({"5.5", "agent", "drives the disks", "2026-11-29"}, &text), Outcome::kAccepted);
-  EXPECT_THAT(text, HasSubstr("drives the disks"));
+  EXPECT_THAT(text, HasSubstr("host may. The site accepts it until 2026-11-29: drives the disks."));
   EXPECT_EQ(Judge({"5.5", "", "drives the disks", "2026-12-31"}), Outcome::kAccepted);
 }
 

@@ -70,6 +70,14 @@ TEST(EffectiveConfig, TlsverifyTurnsTlsOnWhateverItSays) {
   EXPECT_FALSE(Make({}, "{}").Flag("tls"));
 }
 
+TEST(EffectiveConfig, TlsAloneVerifiesAsWell) {
+  EXPECT_TRUE(Make({"--tls"}, "{}").Flag("tlsverify"));
+  EXPECT_TRUE(Make({}, R"({"tls": true})").Flag("tlsverify"));
+  EXPECT_FALSE(Make({"--tls", "--tlsverify=false"}, "{}").Flag("tlsverify"));
+  EXPECT_FALSE(Make({"--tls=false"}, "{}").Flag("tlsverify"));
+  EXPECT_FALSE(Make({}, "{}").Flag("tlsverify"));
+}
+
 TEST(EffectiveConfig, FormerNameOfDataRoot) {
   EXPECT_EQ(Make({"-g", "/graph"}, "{}").Value("data-root"), "/graph");
 }

@@ -64,6 +64,8 @@ class JudgeContainersTest : public JudgeFixture {
                                   "Swarm": {"LocalNodeState": "inactive"}})");
     facts_.config = EffectiveConfig();
     facts_.images = std::vector<json>();
+    facts_.volumes = std::vector<json>();
+    facts_.execs[Id()] = std::vector<json>();
     facts_.containers = std::vector<json>{json::parse(kGood)};
     facts_.container_processes[Id()] = std::vector<std::string>{"sleep"};
   }
@@ -103,7 +105,7 @@ TEST_F(JudgeContainersTest, GoodContainerPassesAllThatCanBePassed) {
   }
   EXPECT_EQ(OutcomeOf("5.2"), Outcome::kNotApplicable);
   EXPECT_EQ(OutcomeOf("5.3"), Outcome::kNotApplicable);
-  EXPECT_EQ(OutcomeOf("5.23"), Outcome::kCannotTell);
+  EXPECT_EQ(OutcomeOf("5.23"), Outcome::kManual);
 }
 
 TEST_F(JudgeContainersTest, StoppedContainersAreNotJudged) {
@@ -203,6 +205,25 @@ TEST_F(JudgeContainersTest, SensitiveFoldersInBothDirectionsAndThroughLinks) {
   EXPECT_EQ(OutcomeOf("5.6"), Outcome::kPass);
   Mount("/etc");
   EXPECT_EQ(OutcomeOf("5.6"), Outcome::kFail);
+}
+
+TEST_F(JudgeContainersTest, VolumesOfTheHostsFolders) {
+  Mount("/var/lib/docker/volumes/v/_data", "volume");
+  container()["Mounts"][0]["Name"] = "v";
+  const auto make = [&](const char* how, const char* device) {
+    facts_.volumes = std::vector<json>{
+        {{"Name", "v"}, {"Driver", "local"}, {"Options", {{"o", how}, {"device", device}}}}};
+  };
+  for (const char* const how : {"bind", "ro,rbind"}) {
+    make(how, "/etc/ssh");
+    ExpectFail("5.6", "a volume of /etc/ssh");
+  }
+  make("bind", "/srv/data");
+  EXPECT_EQ(OutcomeOf("5.6"), Outcome::kPass);
+  make("size=1m", "/etc/ssh");
+  EXPECT_EQ(OutcomeOf("5.6"), Outcome::kPass);
+  facts_.volumes = Fail(Code::kInternal, "ENGINE_REFUSED", "no");
+  EXPECT_EQ(OutcomeOf("5.6"), Outcome::kCannotTell);
 }
 
 TEST_F(JudgeContainersTest, SshServersOfTheContainersOwn) {
@@ -337,6 +358,26 @@ TEST_F(JudgeContainersTest, FilesAndPropagation) {
   EXPECT_EQ(OutcomeOf("5.20"), Outcome::kPass);
 }
 
+TEST_F(JudgeContainersTest, ProfilesThatRefuseNothingAreNone) {
+  for (const char* const profile :
+       {R"({"defaultAction": "SCMP_ACT_ALLOW"})", R"({"defaultAction": "SCMP_ACT_LOG"})",
+        R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": null})",
+        R"({"defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["bpf"], "action": "SCMP_ACT_LOG"}]})"}) {
+    host()["SecurityOpt"] = {std::string("seccomp=") + profile};
+    ExpectFail("5.22", "SCMP_ACT_ALLOW");
+  }
+  for (const char* const profile :
+       {R"({"defaultAction": "SCMP_ACT_ERRNO"})", R"({"defaultAction": "SCMP_ACT_ERRNO",
+            "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]})",
+        R"({"defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["bpf"], "action": "SCMP_ACT_ERRNO"}]})",
+        "builtin"}) {
+    host()["SecurityOpt"] = {std::string("seccomp=") + profile};
+    EXPECT_EQ(OutcomeOf("5.22"), Outcome::kPass) << profile;
+  }
+}
+
 TEST_F(JudgeContainersTest, SeccompOfItsOwnOrTheEngines) {
   host()["SecurityOpt"] = {"seccomp=unconfined"};
   ExpectFail("5.22", "seccomp=unconfined");
@@ -369,11 +410,36 @@ TEST_F(JudgeContainersTest, NoNewPrivilegesIsTheContainersWordThenTheEngines) {
   EXPECT_EQ(OutcomeOf("5.26"), Outcome::kPass);
 }
 
-TEST_F(JudgeContainersTest, ExecCannotBeTold) {
-  EXPECT_THAT(Of("5.23"), ElementsAre(Field(&Finding::text, HasSubstr("keeps no log"))));
-  container()["ExecIDs"] = {"0709d9cd"};
-  EXPECT_THAT(Of("5.24"), ElementsAre(AllOf(Field(&Finding::outcome, Outcome::kCannotTell),
-                                            Field(&Finding::evidence, "ExecIDs: 1"))));
+// As GET /exec/ID/json shows it.
+json Exec(bool privileged, const char* user) {
+  return {{"ID", "0709d9cdb9a71b2a6bd4e4ad0a1ccb0a86ffbb3d9dd4e2d7c7ddd7c1b9b2c1ff"},
+          {"Running", true},
+          {"ProcessConfig", {{"entrypoint", "sh"}, {"privileged", privileged}, {"user", user}}}};
+}
+
+TEST_F(JudgeContainersTest, ExecsAreAPersonsToJudgeButForThoseThatAreThere) {
+  EXPECT_THAT(Of("5.23"), ElementsAre(AllOf(Field(&Finding::outcome, Outcome::kManual),
+                                            Field(&Finding::text, HasSubstr("keeps no log")))));
+  facts_.execs[Id()] = std::vector<json>{Exec(false, "1000:1000"), Exec(false, "")};
+  EXPECT_EQ(OutcomeOf("5.23"), Outcome::kManual);
+  EXPECT_EQ(OutcomeOf("5.24"), Outcome::kManual);
+  facts_.execs[Id()]->push_back(Exec(true, ""));
+  ExpectFail("5.23", "GET /exec/0709d9cdb9a7/json");
+  EXPECT_EQ(OutcomeOf("5.24"), Outcome::kManual);
+  facts_.execs[Id()] = Fail(Code::kDeadlineExceeded, "ENGINE_TIMEOUT", "late");
+  EXPECT_EQ(OutcomeOf("5.23"), Outcome::kCannotTell);
+  facts_.execs.clear();
+  EXPECT_EQ(OutcomeOf("5.23"), Outcome::kCannotTell);
+}
+
+TEST_F(JudgeContainersTest, ExecAsRootInAnySpelling) {
+  for (const char* const user : {"root", "0", "0:0", "00", "root:root"}) {
+    facts_.execs[Id()] = std::vector<json>{Exec(false, user)};
+    ExpectFail("5.24", user);
+  }
+  // A check of health runs as the container does.
+  container()["Config"]["User"] = "root:root";
+  EXPECT_EQ(OutcomeOf("5.24"), Outcome::kManual);
 }
 
 TEST_F(JudgeContainersTest, HealthIsChecked) {
