@@ -1,0 +1,65 @@
+#include <nlohmann/json.hpp>
+
+#include "modules/docker/hardening/digest.h"
+#include "modules/docker/hardening/plan.h"
+
+namespace seaworthy::docker {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json Changes(const Plan& plan) {
+  Json changes = Json::array();
+  for (const SettingChange& change : plan.changes) {
+    changes.push_back({{"key", change.key},
+                       {"before", change.before},
+                       {"origin", change.origin},
+                       {"after", change.after},
+                       {"effect", Name(change.effect)},
+                       {"why", change.why}});
+  }
+  return changes;
+}
+
+Json Files(const Plan& plan) {
+  Json files = Json::array();
+  for (const FileChange& change : plan.files) {
+    Json file = {{"path", change.path}};
+    if (change.before) file["before"] = *change.before;
+    if (change.after) file["after"] = *change.after;
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Json Object(const Plan& plan) {
+  Json skipped = Json::array();
+  for (const SkippedSetting& setting : plan.skipped) {
+    skipped.push_back({{"key", setting.key}, {"why", setting.why}});
+  }
+  Json consents = Json::array();
+  for (const NeededConsent& needed : plan.consents) {
+    consents.push_back({{"consent", Name(needed.consent)}, {"why", needed.why}});
+  }
+  return {{"profile", plan.profile},   {"socket", plan.socket}, {"engine", plan.engine},
+          {"changes", Changes(plan)},  {"skipped", skipped},    {"consents", consents},
+          {"warnings", plan.warnings}, {"files", Files(plan)},  {"effect", Name(plan.effect)},
+          {"canary", plan.canary}};
+}
+
+// One line; what is no UTF-8 is replaced.
+std::string Line(const Json& object) {
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string ToJson(const Plan& plan) {
+  Json object = Object(plan);
+  object["digest"] = plan.digest;
+  return Line(object);
+}
+
+void Seal(Plan& plan) { plan.digest = Sha256Hex(AsBytes(Line(Object(plan)))); }
+
+}  // namespace seaworthy::docker
