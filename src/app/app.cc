@@ -55,7 +55,8 @@ App::App(const Config& config, UniqueFd state_lock, std::unique_ptr<rpc::AuditLo
           broker_, events_,
           {config.node.state_dir, config.attestation.ima_list, config.integrity.allowed_files}),
       volumes_(broker_, events_,
-               {config.node.state_dir, config.attestation.boot_log, kMapperSocket}) {}
+               {config.node.state_dir, config.attestation.boot_log, kMapperSocket}),
+      docker_(events_, {config.docker.hardener_socket}) {}
 
 App::~App() { Drain(DeadlineIn(std::chrono::milliseconds(0))); }
 
@@ -93,6 +94,7 @@ void App::StartModules() {
   modules_.push_back({*keys_, "seaworthy.v1.KeyService", {}});
   modules_.push_back({integrity_, "seaworthy.v1.IntegrityService", {}});
   modules_.push_back({volumes_, "seaworthy.v1.VolumeService", {}});
+  modules_.push_back({docker_, "seaworthy.v1.DockerService", {}});
   for (Listed& listed : modules_) {
     listed.started = listed.module.Start();
     if (listed.started.ok()) continue;

@@ -14,6 +14,7 @@
 #include "node_service.h"
 #include "remote_listener.h"
 #include "seaworthy/modules/attestation.h"
+#include "seaworthy/modules/docker.h"
 #include "seaworthy/modules/integrity.h"
 #include "seaworthy/modules/keys.h"
 #include "seaworthy/modules/volumes.h"
@@ -80,6 +81,7 @@ class App {
   attestation::Attestation attestation_;
   integrity::Integrity integrity_;
   volumes::Volumes volumes_;
+  docker::Docker docker_;
   std::unique_ptr<keys::Keys> keys_;
   std::vector<Listed> modules_;
   std::unique_ptr<RemoteListener> remote_;

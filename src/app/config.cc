@@ -340,6 +340,9 @@ Config ReadAll(const toml::table& table, Findings& findings) {
   Section integrity = root.Sub("integrity");
   integrity.Path("allowed_files", config.integrity.allowed_files, true);
   integrity.Finish();
+  Section docker = root.Sub("docker");
+  docker.Path("hardener_socket", config.docker.hardener_socket, false, true);
+  docker.Finish();
   Section audit = root.Sub("audit");
   audit.Path("file", config.audit.file, true);
   audit.Finish();

@@ -59,6 +59,10 @@ struct Config {
     std::string allowed_files;
     bool operator==(const Integrity&) const = default;
   };
+  struct Docker {
+    std::string hardener_socket = "/run/seaworthy-hardener.sock";
+    bool operator==(const Docker&) const = default;
+  };
   struct Audit {
     std::string file = "/var/log/seaworthy/audit.jsonl";  // empty: journal only
     bool operator==(const Audit&) const = default;
@@ -85,6 +89,7 @@ struct Config {
   Remote remote;
   Attestation attestation;
   Integrity integrity;
+  Docker docker;
   Audit audit;
   Limits limits;
   Api api;

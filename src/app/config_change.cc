@@ -22,6 +22,7 @@ std::vector<std::string> NeedingRestart(const Config& running, const Config& wan
           wanted.attestation.ak_algorithm);
   compare("attestation.boot_log", running.attestation.boot_log, wanted.attestation.boot_log);
   compare("attestation.ima_list", running.attestation.ima_list, wanted.attestation.ima_list);
+  compare("docker.hardener_socket", running.docker.hardener_socket, wanted.docker.hardener_socket);
   compare("audit.file", running.audit.file, wanted.audit.file);
   compare("limits", running.limits, wanted.limits);
   compare("api.reflection", running.api.reflection, wanted.api.reflection);

@@ -19,6 +19,7 @@ inline app::Config DaemonConfig(const TempRoot& root, const std::string& tcti) {
   config.local.read_group = "";
   config.attestation.boot_log = root / "boot_log";
   config.attestation.ima_list = root / "ima_list";
+  config.docker.hardener_socket = root / "hardener.sock";
   config.audit.file = root / "log/audit.jsonl";
   return config;
 }

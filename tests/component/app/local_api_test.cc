@@ -58,12 +58,13 @@ TEST_F(LocalApi, StatusTellsTheTpmAndTheModules) {
   EXPECT_GT(status.tpm().lockout().max_failures(), 0U);
   EXPECT_GT(status.tpm().pcr_banks_size(), 0);
   EXPECT_GT(status.tpm().key_algorithms_size(), 0);
-  ASSERT_EQ(status.modules_size(), 5);
+  ASSERT_EQ(status.modules_size(), 6);
   EXPECT_EQ(status.modules(0).name(), "attestation");
   EXPECT_EQ(status.modules(1).name(), "keys");
   EXPECT_EQ(status.modules(2).name(), "integrity");
   EXPECT_EQ(status.modules(3).name(), "volumes");
-  EXPECT_EQ(status.modules(4).name(), "audit");
+  EXPECT_EQ(status.modules(4).name(), "docker");
+  EXPECT_EQ(status.modules(5).name(), "audit");
   for (const v1::ModuleStatus& module : status.modules()) {
     EXPECT_EQ(module.health(), v1::HEALTHY) << module.name() << ": " << module.detail();
   }

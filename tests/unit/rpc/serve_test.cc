@@ -16,6 +16,7 @@
 #include "seaworthy/log.h"
 #include "seaworthy/rpc/audit.h"
 #include "seaworthy/v1/attestation.pb.h"
+#include "seaworthy/v1/docker.pb.h"
 #include "seaworthy/v1/integrity.pb.h"
 #include "seaworthy/v1/key.grpc.pb.h"
 #include "seaworthy/v1/node.pb.h"
@@ -275,6 +276,7 @@ TEST(Methods, EachInTheProtoFilesHasARole) {
   v1::QuoteRequest::descriptor();
   v1::IntegrityState::descriptor();
   v1::Volume::descriptor();
+  v1::EngineAudit::descriptor();
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   int methods = 0;
   for (const auto& entry : std::filesystem::directory_iterator(SOURCE_DIR "/proto/seaworthy/v1")) {
