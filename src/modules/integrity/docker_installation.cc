@@ -54,6 +54,10 @@ constexpr const char* kPlaces[] = {
     "root/.docker/config.json",
     // Where containerd installs and looks for shims by itself.
     "opt/containerd",
+    // What the engine is brought to, and judged by.
+    "etc/seaworthy/docker-policy.json",
+    "etc/seaworthy/docker-profiles",
+    "usr/share/seaworthy/docker-profiles",
 };
 
 // Where a program is taken by its name, installed by no package too.

@@ -140,6 +140,23 @@ TEST_F(DockerInstallation, IsWhatNoPackageBroughtToo) {
                                   Pair("usr/local/sbin/dockerd", "program ")));
 }
 
+// And what decides what it writes there.
+TEST_F(DockerInstallation, IsWhatAnApplyWrites) {
+  for (const char* path :
+       {"etc/docker/daemon.json", "etc/systemd/system/docker.service.d/50-seaworthy.conf",
+        "etc/seaworthy/docker-policy.json", "etc/seaworthy/docker-profiles/site.json",
+        "usr/share/seaworthy/docker-profiles/standard.json", "etc/seaworthy/seaworthyd.toml"}) {
+    Put(path);
+  }
+  EXPECT_THAT(
+      Find(),
+      ElementsAre(Pair("etc/docker/daemon.json", "configuration "),
+                  Pair("etc/seaworthy/docker-policy.json", "configuration "),
+                  Pair("etc/seaworthy/docker-profiles/site.json", "configuration "),
+                  Pair("etc/systemd/system/docker.service.d/50-seaworthy.conf", "unit "),
+                  Pair("usr/share/seaworthy/docker-profiles/standard.json", "configuration ")));
+}
+
 TEST_F(DockerInstallation, IsWhatDaemonJsonNames) {
   Put("etc/docker/daemon.json", R"({"tlscacert": "/srv/tls/ca", "tlskey": "relative",
       "tlscert": 7, "seccomp-profile": "/etc/docker/seccomp.json",
