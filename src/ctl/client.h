@@ -31,6 +31,9 @@ class Client {
 
   explicit Client(Connection connection) : connection_(std::move(connection)) {}
 
+  // Whether the user said which daemon is to be asked.
+  bool named() const { return !connection_.socket.empty() || !connection_.address.empty(); }
+
   // Calls one method: Call(&v1::KeyService::Stub::GetKey, request, key). `timeout` holds when
   // the user gave none.
   template <class Stub, class Request, class Response>

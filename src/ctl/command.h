@@ -37,6 +37,9 @@ void AddVolumeCommands(CLI::App& app, CommandLine& line);
 void AddVolumeWayCommands(CLI::App& volumes, CommandLine& line);
 void AddVolumeHeaderCommands(CLI::App& volumes, CommandLine& line);
 void AddDockerCommands(CLI::App& app, CommandLine& line);
+void AddHardeningCommands(CLI::App& docker, CommandLine& line);
+void AddDockerWatchCommand(CLI::App& docker, CommandLine& line);
+void AddDockerSelinuxCommand(CLI::App& docker, CommandLine& line);
 void AddCompletionCommand(CLI::App& app, CommandLine& line);
 
 // Adds "name" to `parent`. `run` gets the options its add_option calls have filled.

@@ -1,9 +1,12 @@
-// docker audit: looks at the engine here, as root; no daemon is asked.
+// docker audit: looks at the engine here, as root, or asks the daemon that was named. For the rest,
+// see hardening_commands.cc.
 #include <chrono>
 #include <optional>
 
 #include "ctl/audit_formats.h"
 #include "ctl/command.h"
+#include "ctl/docker_remote.h"
+#include "ctl/site_policy_file.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/status_macros.h"
 
@@ -21,15 +24,6 @@ struct AuditCommand {
   std::string junit;
   bool all = false;
 };
-
-// A node may be without a policy, but for one that was named.
-Result<std::string> ReadPolicy(const std::string& named) {
-  const std::string path = named.empty() ? docker::kSitePolicyFile : named;
-  const Result<Bytes> file = ReadFile(path, docker::kMaxSitePolicy);
-  if (named.empty() && file.status().code() == Code::kNotFound) return std::string();
-  RETURN_IF_ERROR(file.status());
-  return std::string(AsText(*file));
-}
 
 Result<docker::AuditReport> ReadReport(const std::string& path) {
   ASSIGN_OR_RETURN(const Bytes file, ReadFile(path, docker::kMaxAuditReport));
@@ -50,33 +44,47 @@ bool AnyFails(const docker::AuditReport& report) {
   return report.Counts().contains(docker::Outcome::kFail);
 }
 
-Outcome RunAudit(Session& session, const AuditCommand& options) {
-  const Result<std::string> policy = ReadPolicy(options.policy);
+Outcome AuditHere(const AuditCommand& options, docker::AuditReport& report) {
+  docker::EngineAuditOptions how;
+  how.socket = options.engine;
+  Result<std::string> policy = ReadSitePolicy(options.policy);
   if (!policy.ok()) return Usage(policy.status());
+  how.policy = *std::move(policy);
+  Result<docker::AuditReport> done = docker::AuditEngine(DeadlineIn(kPatience), how);
+  if (Reason(done.status()) == "SITE_POLICY_MALFORMED") {
+    return Usage(NamePolicy(done.status(), options.policy));
+  }
+  if (!done.ok()) return {ExitCode::kFailed, done.status(), ""};
+  report = *std::move(done);
+  return {};
+}
+
+Outcome Audit(Session& session, const AuditCommand& options, docker::AuditReport& report) {
+  if (!session.client().named()) return AuditHere(options, report);
+  if (options.engine != docker::kEngineSocket || !options.policy.empty()) {
+    return Usage("--engine and --policy are for an audit here; a node that is asked has its own");
+  }
+  return AuditOver(session, report);
+}
+
+Outcome RunAudit(Session& session, const AuditCommand& options) {
   std::optional<docker::AuditReport> before;
   if (!options.compare.empty()) {
     Result<docker::AuditReport> read = ReadReport(options.compare);
     if (!read.ok()) return Usage(read.status());
     before = *std::move(read);
   }
-  docker::EngineAuditOptions how;
-  how.socket = options.engine;
-  how.policy = *policy;
-  const Result<docker::AuditReport> report = docker::AuditEngine(DeadlineIn(kPatience), how);
-  if (Reason(report.status()) == "SITE_POLICY_MALFORMED") {
-    return Usage(
-        Wrap(report.status(), options.policy.empty() ? docker::kSitePolicyFile : options.policy));
-  }
-  if (!report.ok()) return {ExitCode::kFailed, report.status(), ""};
-  if (Status status = WriteReports(*report, options); !status.ok()) return Usage(status);
+  docker::AuditReport report;
+  if (Outcome outcome = Audit(session, options, report); !outcome.ok()) return outcome;
+  if (Status status = WriteReports(report, options); !status.ok()) return Usage(status);
   std::ostream& out = session.terminal().out;
   if (!before) {
-    out << (session.json() ? docker::ToJson(*report)
-                           : RenderAudit(*report, options.all, session.style()));
-    return {AnyFails(*report) ? ExitCode::kNo : ExitCode::kDone, {}, ""};
+    out << (session.json() ? docker::ToJson(report)
+                           : RenderAudit(report, options.all, session.style()));
+    return {AnyFails(report) ? ExitCode::kNo : ExitCode::kDone, {}, ""};
   }
-  const docker::AuditDifference difference = docker::Compare(*before, *report);
-  out << (session.json() ? DifferenceJson(*report, difference)
+  const docker::AuditDifference difference = docker::Compare(*before, report);
+  out << (session.json() ? DifferenceJson(report, difference)
                          : RenderDifference(difference, session.style()));
   return {difference.appeared.empty() ? ExitCode::kDone : ExitCode::kNo, {}, ""};
 }
@@ -90,10 +98,12 @@ void AddDockerCommands(CLI::App& app, CommandLine& line) {
   CLI::App* command = AddCommand(
       *docker, line, "audit",
       "Holds the engine against the CIS Docker Benchmark: exit code 0 nothing fails, 1 something "
-      "does. Run it as root; needs no daemon",
+      "does. Run it as root; needs no daemon, but asks the one that is named by --socket or "
+      "--address",
       "  seaworthyctl docker audit\n"
       "  seaworthyctl docker audit --output json > monday.json\n"
-      "  seaworthyctl docker audit --compare monday.json --sarif audit.sarif",
+      "  seaworthyctl docker audit --compare monday.json --sarif audit.sarif\n"
+      "  seaworthyctl docker audit --address node-17:8443 --ca ca.pem --cert me.pem --key me.key",
       audit, RunAudit);
   command->add_option("--engine", audit->engine, "The engine's socket")
       ->type_name("PATH")
@@ -113,6 +123,9 @@ void AddDockerCommands(CLI::App& app, CommandLine& line) {
   command->add_option("--junit", audit->junit, "Write it as JUnit's XML too, to this file")
       ->type_name("FILE");
   command->add_flag("--all", audit->all, "Show what passes and what does not apply, too");
+  AddHardeningCommands(*docker, line);
+  AddDockerWatchCommand(*docker, line);
+  AddDockerSelinuxCommand(*docker, line);
 }
 
 }  // namespace seaworthy::ctl

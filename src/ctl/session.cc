@@ -38,6 +38,16 @@ Outcome Session::Deliver(const google::protobuf::Message& message, const std::st
   return {};
 }
 
+Outcome Session::Confirm(bool yes, const std::string& question) {
+  if (yes) return {};
+  if (!terminal_.interactive) return Usage("there is no terminal to ask on; give --yes");
+  terminal_.err << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(terminal_.in, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return {};
+  return {ExitCode::kNo, Fail(Code::kCancelled, "NOT_CONFIRMED", "nothing was done"), ""};
+}
+
 Outcome Session::Tell(const verify::Verdict& verdict) {
   terminal_.out << (json() ? ToJson(verdict) + "\n" : RenderVerdict(verdict, style()));
   return {verdict.trusted ? ExitCode::kDone : ExitCode::kNo, {}, ""};

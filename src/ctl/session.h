@@ -40,6 +40,10 @@ class Session {
   Outcome Deliver(const google::protobuf::Message& message, const std::string& file,
                   ByteView product, const std::string& shown, const std::string& what);
 
+  // Asks the person at the terminal whether to; without one, `yes` must have been given. OK or why
+  // not.
+  Outcome Confirm(bool yes, const std::string& question);
+
   // A verdict on standard output; its exit code.
   Outcome Tell(const verify::Verdict& verdict);
 

@@ -111,7 +111,7 @@ Outcome RunFormat(Session& session, const FormatOptions& options) {
   request.set_sector_size(options.sector_size);
   request.set_open_at_start(options.mapping.open_at_start);
   *request.mutable_mapping_options() = Mapping(options.mapping);
-  if (Outcome outcome = Confirm(session, options.yes, question); !outcome.ok()) return outcome;
+  if (Outcome outcome = session.Confirm(options.yes, question); !outcome.ok()) return outcome;
   RecoveryOutput recovery(session, options.recovery);
   if (Outcome outcome = recovery.Prepare(*request.mutable_recovery_certificates_pem());
       !outcome.ok()) {

@@ -169,10 +169,9 @@ Outcome RunReencrypt(Session& session, const ReencryptOptions& options) {
 }
 
 Outcome RunErase(Session& session, const EraseOptions& options) {
-  if (Outcome outcome =
-          Confirm(session, options.yes,
-                  "Destroy all keys of the volume \"" + Printable(options.name) +
-                      "\"? Nothing but a backup of its header can bring its data back.");
+  if (Outcome outcome = session.Confirm(
+          options.yes, "Destroy all keys of the volume \"" + Printable(options.name) +
+                           "\"? Nothing but a backup of its header can bring its data back.");
       !outcome.ok()) {
     return outcome;
   }

@@ -228,15 +228,4 @@ Outcome PrepareForRecoveryKey(Session& session, RecoveryOutput& recovery,
   return {};
 }
 
-Outcome Confirm(Session& session, bool yes, const std::string& question) {
-  if (yes) return {};
-  Terminal& terminal = session.terminal();
-  if (!terminal.interactive) return Usage("there is no terminal to ask on; give --yes");
-  terminal.err << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(terminal.in, answer);
-  if (answer == "y" || answer == "Y" || answer == "yes") return {};
-  return {ExitCode::kNo, Fail(Code::kCancelled, "NOT_CONFIRMED", "nothing was done"), ""};
-}
-
 }  // namespace seaworthy::ctl

@@ -110,7 +110,4 @@ Outcome CallForRecoveryKey(Session& session,
   return told;
 }
 
-// Asks a person whether to; without one, `yes` must have been given. OK or why not.
-Outcome Confirm(Session& session, bool yes, const std::string& question);
-
 }  // namespace seaworthy::ctl

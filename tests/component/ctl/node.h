@@ -24,6 +24,7 @@ class Node {
         << "\"\n[local]\nadmin_socket = \"" << root_ / "admin/s" << "\"\nread_socket = \""
         << root_ / "read/s" << "\"\nread_group = \"\"\n[attestation]\nboot_log = \""
         << root_ / "boot_log" << "\"\nima_list = \"" << root_ / "ima_list"
+        << "\"\n[docker]\nhardener_socket = \"" << root_ / "hardener.sock"
         << "\"\n[audit]\nfile = \"" << root_ / "audit/log" << "\"\n";
     Begin();
   }
