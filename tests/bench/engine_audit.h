@@ -13,6 +13,8 @@ class EngineAudit {
   explicit EngineAudit(int containers);
 
   void Whole() const;
+  // How many processes one audit starts, by what the kernel tells of it.
+  int ChildProcesses() const;
   // The questions alone that an audit has to ask of each container, its image and the engine.
   void EnginesAnswers() const;
 

@@ -269,7 +269,8 @@ class AuditFigures {
  public:
   void AddTo(std::vector<Figure>& figures) const {
     figures.insert(figures.end(), {{"audit_20_containers_ms", turns_.median(0), "ms", 100},
-                                   {"audit_20_containers_engine_ms", turns_.median(1), "ms", {}}});
+                                   {"audit_20_containers_engine_ms", turns_.median(1), "ms", {}},
+                                   {"audit_child_processes", audit_.ChildProcesses(), "", 0}});
   }
 
  private:

@@ -30,6 +30,7 @@ fi
 finish() {
   local code=$?
   local pid
+  [[ -z ${ENGINE:-} ]] || stop_engine
   for pid in "${PIDS[@]}"; do
     kill "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
@@ -122,9 +123,14 @@ start_engine() {
   return 1
 }
 
+# Also one that has taken the first one's place.
 stop_engine() {
   kill "$ENGINE" 2>/dev/null || true
   wait "$ENGINE" 2>/dev/null || true
+  local pid
+  pid=$(cat "$ROOT/docker.pid" 2>/dev/null) || return 0
+  kill "$pid" 2>/dev/null || return 0
+  tail --pid "$pid" -f /dev/null
 }
 
 start_swtpm() {
@@ -417,24 +423,36 @@ show ctl volumes test data --recovery-key --secret-file "$ROOT/recovery.key" ||
 good "shut in another state, with the reason; the recovery key opens it"
 
 if [[ $(id -u) == 0 ]] && start_engine '{"icc": true, "live-restore": false, "insecure-registries": ["10.0.0.0/8"]}'; then
-  step "Docker's engine, held against the CIS benchmark"
-  audit() { "$CTL" docker audit --engine "$ROOT/docker.sock" "$@"; }
-  if audit --output json >"$ROOT/before.json"; then fail "an engine without bounds passes"; fi
-  { show "$CTL" docker audit --engine "$ROOT/docker.sock" || true; } | grep -A3 -E ' (2\.5|2\.15) ' || fail "the audit does not name what is wrong"
-  say "(its daemon.json is mended, and it starts again)"
-  stop_engine
-  start_engine '{"icc": true, "live-restore": true}' || fail "the engine does not start again"
+  step "Docker's engine, held against the CIS benchmark and hardened"
+  docker_here() { "$CTL" docker "$@" --engine "$ROOT/docker.sock"; }
+  cat >"$ROOT/profile.json" <<'END'
+{"name": "demo", "description": "What the demo approves.", "canary": true, "settings": [
+  {"key": "no-new-privileges", "value": true, "why": "Setuid programs give nothing to a container."},
+  {"key": "live-restore", "value": true, "why": "Containers outlive the engine's restart."},
+  {"key": "insecure-registries", "value": [], "why": "No registry without TLS."}]}
+END
+  sed 's/"settings": \[/&{"key": "dns", "value": ["nowhere"], "why": "It is wrong."},/' "$ROOT/profile.json" >"$ROOT/wrong.json"
+  if docker_here audit --output json >"$ROOT/before.json"; then fail "an engine without bounds passes"; fi
+  { docker_here audit || true; } | grep -A3 -E ' (2\.5|2\.15) ' | indent || fail "the audit does not name what is wrong"
+  { show "$CTL" docker plan --engine "$ROOT/docker.sock" --profile "$ROOT/profile.json" || true; } | cut -c -150
+  show "$CTL" docker apply --engine "$ROOT/docker.sock" --profile "$ROOT/profile.json" --state "$ROOT/hardening" --yes || fail "it is not applied"
   show "$CTL" docker audit --engine "$ROOT/docker.sock" --compare "$ROOT/before.json" || fail "something fails that did not before"
-  audit --output json >"$ROOT/after.json" || true
-  stop_engine
-  for check in 2.5 2.15; do
+  docker_here audit --output json >"$ROOT/after.json" || true
+  for check in 2.5 2.14 2.15; do
     /usr/bin/python3 - "$ROOT/before.json" "$ROOT/after.json" "$check" <<'END' || fail "$check is not better"
 import json, sys
 before, after = ({f["outcome"] for f in json.load(open(path))["findings"] if f["check"] == sys.argv[3]} for path in sys.argv[1:3])
 sys.exit(before != {"fail"} or after != {"pass"})
 END
   done
-  good "better than before, and nothing that is worse"
+  say "(a baseline that no engine starts with)"
+  if show "$CTL" docker apply --engine "$ROOT/docker.sock" --profile "$ROOT/wrong.json" --state "$ROOT/hardening" --yes; then
+    fail "a broken baseline is applied"
+  fi
+  [[ $(docker_here plan --profile "$ROOT/profile.json" --output json) == *'"files":[]'* ]] || fail "the engine does not stand as before"
+  show "$CTL" docker history --state "$ROOT/hardening"
+  stop_engine
+  good "better than before; the broken baseline was undone by itself, and the engine runs"
 fi
 
 step "The audit trail has it all"

@@ -56,7 +56,8 @@ unpack() {
 hardened() {
   "$HERE/../tools/check_hardening.sh" "$SCRATCH"/unpacked/seaworthyd/usr/sbin/seaworthyd \
     "$SCRATCH"/unpacked/seaworthyctl/usr/bin/seaworthyctl \
-    "$SCRATCH"/unpacked/seaworthyd/usr/libexec/seaworthy/seaworthy-mapper
+    "$SCRATCH"/unpacked/seaworthyd/usr/libexec/seaworthy/seaworthy-mapper \
+    "$SCRATCH"/unpacked/seaworthyd/usr/libexec/seaworthy/seaworthy-hardener
 }
 
 # A compiler cache hides what differs with the folder of a build; the folder's name shows it.
