@@ -37,7 +37,7 @@ Result<std::vector<integrity::KnownChange>> ReadChanges(const std::string& root,
                                                         const std::string& state,
                                                         const std::string& last) {
   ASSIGN_OR_RETURN(std::vector<docker::Transaction> history,
-                   docker::HardeningHistory(root == "/" ? state : root + state));
+                   docker::HardeningHistory(os::RootPrefix(root) + state));
   std::erase_if(history, [](const docker::Transaction& entry) {
     return entry.result != "applied" || (entry.kind != "apply" && entry.kind != "roll-back");
   });

@@ -44,7 +44,7 @@ LIBRARIES = [
     ("openssl", r"openssl/.*",
      [r"src/(tpm|tls|verify|app|ctl)/.*", r"include/seaworthy/tls/.*",
       r"src/modules/integrity/file_attributes\.cc",
-      r"src/modules/docker/(configuration_watch|tls_listener|hardening/digest)\.cc",
+      r"src/modules/docker/(digest|tls_listener)\.cc",
       r"src/modules/volumes/(crypto|envelope)\.cc"], None),
     ("libcryptsetup", r"libcryptsetup\.h", [r"src/modules/volumes/crypt_device\.h"], 1),
     ("libblkid", r"blkid/.*", [r"src/modules/volumes/signatures\.cc"], 1),

@@ -47,6 +47,9 @@ class RootFolder {
   std::string path_;  // as the kernel tells it
 };
 
+// What stands before the absolute paths of a system whose root is this folder.
+inline std::string RootPrefix(const std::string& root) { return root == "/" ? "" : root; }
+
 // For reading, what the place stands for, whatever is at its path by now. No descriptor, and errno
 // set, when it cannot be.
 UniqueFd Reopen(const Place& place, int flags);

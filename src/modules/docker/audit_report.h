@@ -12,9 +12,6 @@
 
 namespace seaworthy::docker {
 
-// "2026-11-29T06:30:00Z".
-std::string UtcNow();
-
 // All that is judged of the facts, as of now.
 AuditReport MakeReport(const Facts& facts, const SitePolicy& policy);
 

@@ -1,6 +1,5 @@
 #include "modules/docker/configuration_watch.h"
 
-#include <openssl/evp.h>
 #include <sys/inotify.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "modules/docker/digest.h"
 #include "modules/docker/unit_files.h"
 #include "seaworthy/bytes.h"
 #include "seaworthy/directory.h"
@@ -22,14 +22,6 @@ constexpr const char* kUnits[] = {"docker.service", "docker.socket"};
 // Not IN_MODIFY: what is being written is looked at when it is closed.
 constexpr std::uint32_t kEvents = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
                                   IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
-
-std::string Sha256(ByteView bytes) {
-  Bytes digest(EVP_MAX_MD_SIZE);
-  unsigned size = 0;
-  const bool good =
-      EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1;
-  return good ? Hex(ByteView(digest.data(), size)) : "";
-}
 
 // "" is the root.
 std::string FolderOf(const std::string& path) {
@@ -115,7 +107,7 @@ void ConfigurationWatch::Look(const std::string& path, Files& files) const {
   File& file = files["/" + os::BelowRoot(path)];
   file = {.sha256 = "", .mode = stat.st_mode, .uid = stat.st_uid, .gid = stat.st_gid};
   const Result<std::optional<Bytes>> content = root_.Read(path, kMaxFile);
-  if (content.ok() && *content) file.sha256 = Sha256(**content);
+  if (content.ok() && *content) file.sha256 = Sha256Hex(**content);
 }
 
 Status ConfigurationWatch::LookInto(const std::string& drop_ins, Files& files) const {

@@ -8,6 +8,7 @@
 #include "modules/docker/audit.h"
 #include "modules/docker/audit_report.h"
 #include "modules/docker/engine_json.h"
+#include "modules/docker/utc_time.h"
 #include "seaworthy/json/foreign_json.h"
 #include "seaworthy/status_macros.h"
 
@@ -85,15 +86,6 @@ std::map<Outcome, std::size_t> AuditReport::Counts() const {
   std::map<Outcome, std::size_t> counts;
   for (const ReportedFinding& finding : findings) ++counts[finding.outcome];
   return counts;
-}
-
-std::string UtcNow() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc = {};
-  gmtime_r(&now, &utc);
-  char text[32] = {};
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 AuditReport MakeReport(const Facts& facts, const SitePolicy& policy) {

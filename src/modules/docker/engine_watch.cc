@@ -16,6 +16,7 @@
 #include "modules/docker/engine_json.h"
 #include "modules/docker/engine_process.h"
 #include "modules/docker/known_findings.h"
+#include "modules/docker/utc_time.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::docker {
@@ -43,12 +44,7 @@ constexpr const char* kFilters =
 // The engine tells what has happened since this moment, also what happens before it listens for
 // itself.
 std::string EventsPath() {
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
-  const std::string nanoseconds = std::to_string(now % 1'000'000'000);
-  return "/events?since=" + std::to_string(now / 1'000'000'000) + "." +
-         std::string(9 - nanoseconds.size(), '0') + nanoseconds + "&filters=" + UrlEncode(kFilters);
+  return "/events?since=" + EventTime() + "&filters=" + UrlEncode(kFilters);
 }
 
 // What keeps an audit from being one of the engine as it is.

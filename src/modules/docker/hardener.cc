@@ -3,10 +3,10 @@
 #include "modules/docker/hardener_protocol.h"
 #include "modules/docker/hardener_socket.h"
 #include "modules/docker/hardening/engine_service.h"
-#include "modules/docker/hardening/profile.h"
 #include "seaworthy/directory.h"
 #include "seaworthy/log.h"
 #include "seaworthy/modules/docker/drift.h"
+#include "seaworthy/os/root_folder.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::docker {
@@ -54,26 +54,16 @@ Result<std::string> ReadSitePolicy(const std::string& path) {
   return std::string(AsText(*file));
 }
 
-Result<std::string> ReadProfile(const std::string& folder, const std::string& name) {
-  const Result<Bytes> file = ReadFile(folder + "/" + name + ".json", kMaxProfile);
-  if (file.ok()) return std::string(AsText(*file));
-  if (file.status().code() != Code::kNotFound) return file.status();
-  return Fail(Code::kNotFound, "PROFILE_ABSENT", "profile: there is none of the name " + name);
-}
-
-Result<HardeningOptions> HowTo(const HardenerRequest& request, const HardenerOptions& options) {
+HardeningOptions HowTo(const HardenerRequest& request, const HardenerOptions& options) {
   HardeningOptions how;
   how.root = options.root;
   how.socket = options.socket;
   how.state = options.state;
+  how.profiles = options.profiles;
+  how.profile = request.profile;
   how.consents = request.consents;
   how.digest = request.digest;
   how.canary = request.canary;
-  if (request.profile.empty()) return how;
-  how.profile = request.profile;
-  if (!options.profiles.empty()) {
-    ASSIGN_OR_RETURN(how.profile_text, ReadProfile(options.profiles, request.profile));
-  }
   return how;
 }
 
@@ -128,14 +118,11 @@ void LogEnd(const Transaction& transaction) {
   Log(well ? Level::kNotice : Level::kError, text);
 }
 
-std::string ProcOf(const HardenerOptions& options) {
-  return (options.root == "/" ? "" : options.root) + "/proc";
-}
-
 Result<std::string> Change(const HardenerRequest& request, const HardenerOptions& options,
                            Answers& answers) {
-  if (options.units_alone) RETURN_IF_ERROR(CheckUnit(ProcOf(options), options.socket));
-  ASSIGN_OR_RETURN(const HardeningOptions how, HowTo(request, options));
+  if (options.units_alone)
+    RETURN_IF_ERROR(CheckUnit(os::RootPrefix(options.root) + "/proc", options.socket));
+  const HardeningOptions how = HowTo(request, options);
   const StepSink step = [&answers](const HardeningStep& begun) { answers.Step(begun); };
   const Deadline deadline = DeadlineIn(kTransactionTime);
   const Result<Transaction> done =
@@ -155,8 +142,8 @@ Result<std::string> Do(const HardenerRequest& request, const HardenerOptions& op
     case HardenerCall::kWatch:
       return Watch(options, answers);
     case HardenerCall::kPlan: {
-      ASSIGN_OR_RETURN(const HardeningOptions how, HowTo(request, options));
-      ASSIGN_OR_RETURN(const Plan plan, PlanHardening(DeadlineIn(kLookingTime), how));
+      ASSIGN_OR_RETURN(const Plan plan,
+                       PlanHardening(DeadlineIn(kLookingTime), HowTo(request, options)));
       return ToJson(plan);
     }
     case HardenerCall::kApply:
@@ -234,8 +221,7 @@ Status RecoverWithHardener(const HardenerOptions& options, std::chrono::millisec
   how.socket = options.socket;
   how.state = options.state;
   how.patience = patience;
-  const Result<std::optional<Transaction>> settled =
-      RecoverHardening(DeadlineIn(kTransactionTime), how);
+  const Result<std::optional<Transaction>> settled = RecoverHardening(how);
   if (Reason(settled.status()) == "HARDENING_BUSY") return {};
   RETURN_IF_ERROR(settled.status());
   if (*settled) LogEnd(**settled);

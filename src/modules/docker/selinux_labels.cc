@@ -74,6 +74,10 @@ ContainerContexts ParseContainerContexts(std::string_view text) {
   return {Value(text, "process"), Value(text, "file")};
 }
 
+std::string LabelOf(std::string_view text) {
+  return std::string(text.substr(0, text.find_first_of(std::string_view("\n\0", 2))));
+}
+
 std::string SelinuxType(std::string_view label) {
   const std::optional<Label> parsed = Parse(label);
   return parsed ? std::string(parsed->type) : "";

@@ -21,6 +21,9 @@ struct ContainerContexts {
 };
 ContainerContexts ParseContainerContexts(std::string_view text);
 
+// What /proc/PID/attr/current has, without the NUL or end of line that the kernel puts behind it.
+std::string LabelOf(std::string_view text);
+
 // "container_t" of "system_u:system_r:container_t:s0:c1,c2"; empty for what is no label.
 std::string SelinuxType(std::string_view label);
 

@@ -30,11 +30,6 @@ constexpr std::size_t kMaxLabel = 4096;
 // Categories as a container's.
 constexpr std::string_view kContainerLevel = "s0:c1,c2";
 
-// Without the NUL or end of line that the kernel puts behind it.
-std::string LabelOf(std::string_view text) {
-  return std::string(text.substr(0, text.find_first_of(std::string_view("\n\0", 2))));
-}
-
 Result<std::string> ReadText(const os::RootFolder& root, const std::string& path, std::size_t cap) {
   ASSIGN_OR_RETURN(const std::optional<Bytes> content, root.Read(path, cap));
   return content ? std::string(AsText(*content)) : std::string();

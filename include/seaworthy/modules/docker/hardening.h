@@ -87,6 +87,8 @@ struct HardeningOptions {
   // JSON, when given: then no profile is looked for by name.
   std::string profile_text;
   std::string profile = "standard";
+  // Where NAME.json is looked for; empty: kProfileFolders.
+  std::string profiles;
   std::set<Consent> consents;
   // Refuse any other plan than the one that somebody has seen; empty: take what comes.
   std::string digest;
@@ -143,10 +145,9 @@ Result<Transaction> RollBackHardening(Deadline deadline, const HardeningOptions&
 Result<std::vector<Transaction>> HardeningHistory(const std::string& state);
 
 // Settles what a killed process or a power cut left: nothing where there was nothing. Restores the
-// files, and has an engine that runs take them over; at boot no engine runs yet, and the
-// deadline need not allow for one.
-Result<std::optional<Transaction>> RecoverHardening(Deadline deadline,
-                                                    const HardeningOptions& options);
+// files, and has an engine that runs take them over. With no `patience` the files alone: at boot no
+// engine runs yet.
+Result<std::optional<Transaction>> RecoverHardening(const HardeningOptions& options);
 
 // One JSON object each, on one line: names are those of the API's messages.
 std::string ToJson(const Plan& plan);

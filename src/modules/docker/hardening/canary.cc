@@ -123,10 +123,7 @@ Status Look(Deadline deadline, EngineApi& engine, const std::string& proc, const
   }
   if (said("selinux-enabled") != true) return {};
   ASSIGN_OR_RETURN(const Bytes label, ReadFile(proc + "/" + pid + "/attr/current", kMaxStatus));
-  std::string_view text = AsText(label);
-  // The kernel ends it by a NUL, or a line's end.
-  text = text.substr(0, text.find_first_of(std::string_view("\0\n", 2)));
-  const Status labelled = CheckContainerLabel(text);
+  const Status labelled = CheckContainerLabel(LabelOf(AsText(label)));
   return labelled.ok() ? labelled : Failed(Message(labelled));
 }
 

@@ -9,8 +9,9 @@
 #include "modules/docker/daemon_json.h"
 #include "modules/docker/engine_json.h"
 #include "modules/docker/hardening/config_files.h"
-#include "modules/docker/hardening/wall_time.h"
+#include "modules/docker/utc_time.h"
 #include "seaworthy/json/foreign_json.h"
+#include "seaworthy/os/root_folder.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/words.h"
 
@@ -41,7 +42,7 @@ Change::Change(const Journal& journal, OpenTransaction open, EngineService servi
       open_(std::move(open)),
       service_(std::move(service)),
       situation_(std::move(situation)),
-      root_(options.root == "/" ? "" : options.root),
+      root_(os::RootPrefix(options.root)),
       proc_(root_ + "/proc"),
       patience_(options.patience),
       engine_(options.socket),
@@ -54,7 +55,7 @@ void Change::Tell(const std::string& name, const std::string& text) const {
 Result<Transaction> Change::End(const std::string& result, const Status& why) {
   Transaction& transaction = open_.transaction;
   transaction.result = result;
-  transaction.ended = TimeText();
+  transaction.ended = UtcNow();
   if (!why.ok()) {
     transaction.reason = Reason(why);
     transaction.problem = Message(why);

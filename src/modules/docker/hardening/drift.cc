@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
-#include "modules/docker/audit_report.h"
+#include "modules/docker/digest.h"
 #include "modules/docker/hardening/config_files.h"
-#include "modules/docker/hardening/digest.h"
 #include "modules/docker/hardening/engine_service.h"
 #include "modules/docker/hardening/journal.h"
 #include "modules/docker/hardening/profile.h"
+#include "modules/docker/utc_time.h"
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::docker {
@@ -40,9 +40,7 @@ struct Comparison {
   std::vector<Difference> differences;
 };
 
-std::string RootOf(const DriftOptions& options) {
-  return options.watch.root == "/" ? "" : options.watch.root;
-}
+std::string RootOf(const DriftOptions& options) { return os::RootPrefix(options.watch.root); }
 
 // What is there, of a file that is not as `left`, by its transaction.
 Difference Describe(const std::string& root, const FileChange& left, const std::string& id) {
@@ -200,15 +198,9 @@ Result<Transaction> DriftWatch::ApplyAgain(const std::string& name, bool& wanted
   how.state = options_.state;
   how.patience = options_.patience;
   how.profile = name;
-  if (options_.profiles.empty()) {
-    ASSIGN_OR_RETURN(const os::RootFolder root, os::RootFolder::Open(options_.watch.root));
-    ASSIGN_OR_RETURN(const Profile profile, FindProfile(root, name));
-    wanted = profile.reapply;
-  } else {
-    ASSIGN_OR_RETURN(how.profile_text, ReadProfileFrom(options_.profiles, name));
-    ASSIGN_OR_RETURN(const Profile profile, ParseProfile(how.profile_text));
-    wanted = profile.reapply;
-  }
+  how.profiles = options_.profiles;
+  ASSIGN_OR_RETURN(const Profile profile, ChooseProfile(how));
+  wanted = profile.reapply;
   if (!wanted) return Transaction();
   RETURN_IF_ERROR(CheckEngine());
   return ApplyHardening(DeadlineIn(kTransactionTime), how, {});

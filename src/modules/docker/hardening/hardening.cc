@@ -11,8 +11,9 @@
 #include "modules/docker/hardening/plan.h"
 #include "modules/docker/hardening/profile.h"
 #include "modules/docker/hardening/validate.h"
-#include "modules/docker/hardening/wall_time.h"
+#include "modules/docker/judge_swarm.h"
 #include "modules/docker/selinux_facts.h"
+#include "modules/docker/utc_time.h"
 #include "seaworthy/json/foreign_json.h"
 #include "seaworthy/status_macros.h"
 #include "seaworthy/words.h"
@@ -32,18 +33,11 @@ struct Engine {
 };
 
 // Before absolute paths.
-std::string RootOf(const HardeningOptions& options) {
-  return options.root == "/" ? "" : options.root;
-}
+std::string RootOf(const HardeningOptions& options) { return os::RootPrefix(options.root); }
 
 std::string ProcOf(const HardeningOptions& options) { return RootOf(options) + "/proc"; }
 
 std::string StateOf(const HardeningOptions& options) { return RootOf(options) + options.state; }
-
-bool InSwarm(const json& info) {
-  const std::string state = Text(At(info, {"Swarm", "LocalNodeState"}));
-  return !state.empty() && state != "inactive";
-}
 
 Result<Engine> LookAtEngine(Deadline deadline, const HardeningOptions& options) {
   ASSIGN_OR_RETURN(Facts facts,
@@ -52,29 +46,20 @@ Result<Engine> LookAtEngine(Deadline deadline, const HardeningOptions& options) 
   RETURN_IF_ERROR(facts.info.status());
   RETURN_IF_ERROR(facts.containers.status());
   RETURN_IF_ERROR(facts.process.status());
-  const Result<SelinuxState> selinux = CollectSelinuxState(facts);
-  facts.selinux_missing =
-      selinux.ok() ? WhySelinuxWouldNotWork(*selinux) : Message(selinux.status());
   Engine engine{std::move(facts), "", {}};
   engine.unit = UnitOfProcess(ProcOf(options), engine.facts.process->pid);
   engine.situation = {
       engine.facts.engine_version,
       ParseEngineFlags(engine.facts.process->arguments, engine.facts.engine_version),
-      InSwarm(*engine.facts.info)};
+      InSwarm(engine.facts)};
   return engine;
-}
-
-Result<Profile> ProfileOf(const HardeningOptions& options) {
-  if (!options.profile_text.empty()) return ParseProfile(options.profile_text);
-  ASSIGN_OR_RETURN(const os::RootFolder root, os::RootFolder::Open(options.root));
-  return FindProfile(root, options.profile);
 }
 
 std::string NewId() {
   std::uint8_t random[4] = {};
   // So few bytes are never cut short.
   if (getrandom(random, sizeof(random), 0) != sizeof(random)) random[0] = 1;
-  return TimeDigits() + "-" + Hex(random);
+  return UtcDigits() + "-" + Hex(random);
 }
 
 Status CheckConsents(const Plan& plan, const std::set<Consent>& given) {
@@ -100,11 +85,11 @@ Status CheckFiles(const std::vector<FileChange>& files, const HardeningOptions& 
   return {};
 }
 
-Result<OpenTransaction> Begin(Deadline deadline, const Engine& engine, const EngineService& service,
+Result<OpenTransaction> Begin(const Engine& engine, const EngineService& service,
                               const HardeningOptions& options, std::vector<FileChange> files) {
   OpenTransaction open;
   open.transaction.id = NewId();
-  open.transaction.begun = TimeText();
+  open.transaction.begun = UtcNow();
   open.transaction.engine = Text(At(*engine.facts.version, {"Version"}));
   open.transaction.files = std::move(files);
   open.engine = service.ToJson();
@@ -117,9 +102,20 @@ Result<OpenTransaction> Begin(Deadline deadline, const Engine& engine, const Eng
                      ReadConfigFile(RootOf(options) + open.config_file));
     open.transaction.files.push_back({open.config_file, now, now});
   }
-  EngineApi api(options.socket);
-  ASSIGN_OR_RETURN(open.containers, RunningContainers(deadline, api));
+  open.containers = RunningContainers(*engine.facts.containers);
   return open;
+}
+
+// libselinux and containerd are asked only for a profile with which it matters.
+Result<Plan> PlanFor(const Profile& profile, Engine& engine) {
+  const bool matters = std::ranges::any_of(
+      profile.settings, [](const ProfileSetting& setting) { return setting.only == "selinux"; });
+  if (matters) {
+    const Result<SelinuxState> selinux = CollectSelinuxState(engine.facts);
+    engine.facts.selinux_missing =
+        selinux.ok() ? WhySelinuxWouldNotWork(*selinux) : Message(selinux.status());
+  }
+  return MakePlan(profile, engine.facts, engine.unit);
 }
 
 EngineService ServiceOf(const Engine& engine, const HardeningOptions& options) {
@@ -176,31 +172,31 @@ Status CheckContainersConsent(const Course& course, const OpenTransaction& open,
 }  // namespace
 
 Result<Plan> PlanHardening(Deadline deadline, const HardeningOptions& options) {
-  ASSIGN_OR_RETURN(const Profile profile, ProfileOf(options));
-  ASSIGN_OR_RETURN(const Engine engine, LookAtEngine(deadline, options));
-  return MakePlan(profile, engine.facts, engine.unit);
+  ASSIGN_OR_RETURN(const Profile profile, ChooseProfile(options));
+  ASSIGN_OR_RETURN(Engine engine, LookAtEngine(deadline, options));
+  return PlanFor(profile, engine);
 }
 
 Result<Transaction> ApplyHardening(Deadline deadline, const HardeningOptions& options,
                                    const StepSink& step) {
-  ASSIGN_OR_RETURN(const Profile profile, ProfileOf(options));
+  ASSIGN_OR_RETURN(const Profile profile, ChooseProfile(options));
   ASSIGN_OR_RETURN(const Journal journal, Journal::Open(StateOf(options)));
   std::optional<Transaction> settled;
   RETURN_IF_ERROR(Settle(journal, options, step, settled));
-  ASSIGN_OR_RETURN(const Engine engine, LookAtEngine(deadline, options));
-  ASSIGN_OR_RETURN(const Plan plan, MakePlan(profile, engine.facts, engine.unit));
+  ASSIGN_OR_RETURN(Engine engine, LookAtEngine(deadline, options));
+  ASSIGN_OR_RETURN(const Plan plan, PlanFor(profile, engine));
   if (!options.digest.empty() && options.digest != plan.digest) {
     return Fail(Code::kAborted, "PLAN_CHANGED",
                 "what would be done is no longer what the plan said; nothing was changed");
   }
   RETURN_IF_ERROR(CheckConsents(plan, options.consents));
   EngineService service = ServiceOf(engine, options);
-  ASSIGN_OR_RETURN(OpenTransaction open, Begin(deadline, engine, service, options, plan.files));
+  ASSIGN_OR_RETURN(OpenTransaction open, Begin(engine, service, options, plan.files));
   open.transaction.kind = "apply";
   open.transaction.profile = plan.profile;
   open.effect = plan.effect;
   if (plan.files.empty()) {
-    open.transaction.ended = TimeText();
+    open.transaction.ended = UtcNow();
     open.transaction.result = "unchanged";
     return open.transaction;
   }
@@ -227,7 +223,7 @@ Result<Transaction> RollBackHardening(Deadline deadline, const HardeningOptions&
   RETURN_IF_ERROR(CheckFiles(files, options));
   ASSIGN_OR_RETURN(const Engine engine, LookAtEngine(deadline, options));
   EngineService service = ServiceOf(engine, options);
-  ASSIGN_OR_RETURN(OpenTransaction open, Begin(deadline, engine, service, options, files));
+  ASSIGN_OR_RETURN(OpenTransaction open, Begin(engine, service, options, files));
   open.transaction.kind = "roll-back";
   open.transaction.undoes = undone.id;
   open.transaction.profile = undone.profile;
@@ -244,8 +240,7 @@ Result<std::vector<Transaction>> HardeningHistory(const std::string& state) {
   return ReadHistory(state);
 }
 
-Result<std::optional<Transaction>> RecoverHardening(Deadline /*deadline*/,
-                                                    const HardeningOptions& options) {
+Result<std::optional<Transaction>> RecoverHardening(const HardeningOptions& options) {
   ASSIGN_OR_RETURN(const Journal journal, Journal::Open(StateOf(options)));
   std::optional<Transaction> settled;
   RETURN_IF_ERROR(Settle(journal, options, {}, settled));

@@ -66,18 +66,13 @@ Status CheckBridge(Deadline deadline, EngineApi& engine, const Settings& wanted)
 
 }  // namespace
 
-Result<std::vector<RunningContainer>> RunningContainers(Deadline deadline, EngineApi& engine) {
-  ASSIGN_OR_RETURN(const json list, engine.Get(deadline, "/containers/json"));
+std::vector<RunningContainer> RunningContainers(const std::vector<json>& containers) {
   std::vector<RunningContainer> running;
-  for (const json& listed : list) {
-    const std::string id = Text(At(listed, {"Id"}));
-    const Result<json> shown = engine.Get(deadline, "/containers/" + id + "/json");
-    if (shown.status().code() == Code::kNotFound) continue;  // ended meanwhile
-    RETURN_IF_ERROR(shown.status());
-    const auto pid = static_cast<pid_t>(Number(At(*shown, {"State", "Pid"})));
+  for (const json& container : containers) {
+    const auto pid = static_cast<pid_t>(Number(At(container, {"State", "Pid"})));
     // One that is being started again by the engine is nobody yet.
-    if (pid > 0 && !IsTrue(At(*shown, {"State", "Restarting"}))) {
-      running.push_back({id, ContainerName(*shown), pid});
+    if (pid > 0 && !IsTrue(At(container, {"State", "Restarting"}))) {
+      running.push_back({Text(At(container, {"Id"})), ContainerName(container), pid});
     }
   }
   return running;

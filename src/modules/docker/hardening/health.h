@@ -10,7 +10,8 @@
 
 namespace seaworthy::docker {
 
-Result<std::vector<RunningContainer>> RunningContainers(Deadline deadline, EngineApi& engine);
+// Of containers as `inspect` shows them.
+std::vector<RunningContainer> RunningContainers(const std::vector<nlohmann::json>& containers);
 
 // What /info and the networks show of the settings is as it is wanted. FAILED_PRECONDITION
 // (SETTING_NOT_TAKEN) naming the key.

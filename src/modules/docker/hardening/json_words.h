@@ -10,9 +10,9 @@
 namespace seaworthy::docker {
 
 // A file that was not there, or is removed, has no "before" or "after".
-nlohmann::json FilesToJson(const std::vector<FileChange>& files);
+nlohmann::ordered_json FilesToJson(const std::vector<FileChange>& files);
 
 // Texts that are no UTF-8 are shown and not refused.
-std::string OneLine(const nlohmann::json& value);
+std::string OneLine(const nlohmann::ordered_json& value);
 
 }  // namespace seaworthy::docker

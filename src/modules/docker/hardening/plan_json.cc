@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
-#include "modules/docker/hardening/digest.h"
+#include "modules/docker/digest.h"
+#include "modules/docker/hardening/json_words.h"
 #include "modules/docker/hardening/plan.h"
 
 namespace seaworthy::docker {
@@ -21,17 +22,6 @@ Json Changes(const Plan& plan) {
   return changes;
 }
 
-Json Files(const Plan& plan) {
-  Json files = Json::array();
-  for (const FileChange& change : plan.files) {
-    Json file = {{"path", change.path}};
-    if (change.before) file["before"] = *change.before;
-    if (change.after) file["after"] = *change.after;
-    files.push_back(std::move(file));
-  }
-  return files;
-}
-
 Json Object(const Plan& plan) {
   Json skipped = Json::array();
   for (const SkippedSetting& setting : plan.skipped) {
@@ -41,15 +31,11 @@ Json Object(const Plan& plan) {
   for (const NeededConsent& needed : plan.consents) {
     consents.push_back({{"consent", Name(needed.consent)}, {"why", needed.why}});
   }
-  return {{"profile", plan.profile},   {"socket", plan.socket}, {"engine", plan.engine},
-          {"changes", Changes(plan)},  {"skipped", skipped},    {"consents", consents},
-          {"warnings", plan.warnings}, {"files", Files(plan)},  {"effect", Name(plan.effect)},
-          {"canary", plan.canary}};
-}
-
-// One line; what is no UTF-8 is replaced.
-std::string Line(const Json& object) {
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return {{"profile", plan.profile},     {"socket", plan.socket},
+          {"engine", plan.engine},       {"changes", Changes(plan)},
+          {"skipped", skipped},          {"consents", consents},
+          {"warnings", plan.warnings},   {"files", FilesToJson(plan.files)},
+          {"effect", Name(plan.effect)}, {"canary", plan.canary}};
 }
 
 }  // namespace
@@ -57,9 +43,9 @@ std::string Line(const Json& object) {
 std::string ToJson(const Plan& plan) {
   Json object = Object(plan);
   object["digest"] = plan.digest;
-  return Line(object);
+  return OneLine(object);
 }
 
-void Seal(Plan& plan) { plan.digest = Sha256Hex(AsBytes(Line(Object(plan)))); }
+void Seal(Plan& plan) { plan.digest = Sha256Hex(AsBytes(OneLine(Object(plan)))); }
 
 }  // namespace seaworthy::docker

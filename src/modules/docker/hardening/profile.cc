@@ -169,11 +169,18 @@ Result<Profile> FindProfile(const os::RootFolder& root, const std::string& name)
               "there is no profile " + Quoted(name) + " in " + Join(kProfileFolders));
 }
 
-Result<std::string> ReadProfileFrom(const std::string& folder, const std::string& name) {
-  const Result<Bytes> file = ReadFile(folder + "/" + name + ".json", kMaxProfile);
-  if (file.ok()) return std::string(AsText(*file));
-  if (file.status().code() != Code::kNotFound) return file.status();
-  return Fail(Code::kNotFound, "PROFILE_ABSENT", "profile: there is none of the name " + name);
+Result<Profile> ChooseProfile(const HardeningOptions& options) {
+  if (!options.profile_text.empty()) return ParseProfile(options.profile_text);
+  if (!options.profiles.empty()) {
+    const Result<Bytes> file =
+        ReadFile(options.profiles + "/" + options.profile + ".json", kMaxProfile);
+    if (file.ok()) return ParseProfile(AsText(*file));
+    if (file.status().code() != Code::kNotFound) return file.status();
+    return Fail(Code::kNotFound, "PROFILE_ABSENT",
+                "profile: there is none of the name " + options.profile);
+  }
+  ASSIGN_OR_RETURN(const os::RootFolder root, os::RootFolder::Open(options.root));
+  return FindProfile(root, options.profile);
 }
 
 }  // namespace seaworthy::docker

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "modules/docker/engine_version.h"
+#include "seaworthy/modules/docker/hardening.h"
 #include "seaworthy/os/root_folder.h"
 #include "seaworthy/status.h"
 
@@ -44,7 +45,8 @@ Result<Profile> ParseProfile(std::string_view text);
 // (PROFILE_UNSAFE) for a file that others than root may write.
 Result<Profile> FindProfile(const os::RootFolder& root, const std::string& name);
 
-// The text of NAME.json in a folder that an operator has named. NOT_FOUND (PROFILE_ABSENT).
-Result<std::string> ReadProfileFrom(const std::string& folder, const std::string& name);
+// As the options say: their text, or by its name. NOT_FOUND (PROFILE_ABSENT), and what the others
+// say.
+Result<Profile> ChooseProfile(const HardeningOptions& options);
 
 }  // namespace seaworthy::docker

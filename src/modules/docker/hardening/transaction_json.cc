@@ -7,9 +7,11 @@
 #include "seaworthy/status_macros.h"
 
 namespace seaworthy::docker {
-namespace {
 
 using nlohmann::json;
+using Json = nlohmann::ordered_json;
+
+namespace {
 
 constexpr std::size_t kMaxTransaction = std::size_t{8} << 20;
 
@@ -25,18 +27,18 @@ FileChange ReadFileChange(const json& value, std::size_t number, FirstError& err
 
 }  // namespace
 
-json FilesToJson(const std::vector<FileChange>& files) {
-  json list = json::array();
+Json FilesToJson(const std::vector<FileChange>& files) {
+  Json list = Json::array();
   for (const FileChange& file : files) {
-    json& added = list.emplace_back(json{{"path", file.path}});
+    Json& added = list.emplace_back(Json{{"path", file.path}});
     if (file.before) added["before"] = *file.before;
     if (file.after) added["after"] = *file.after;
   }
   return list;
 }
 
-std::string OneLine(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+std::string OneLine(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string ToJson(const HardeningStep& step) {

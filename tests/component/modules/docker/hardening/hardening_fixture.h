@@ -56,9 +56,10 @@ class HardeningTest : public ::testing::Test {
   }
 
   std::vector<RunningContainer> Containers() {
-    const auto running = RunningContainers(PrivateEngine::Soon(), engine_.api());
-    EXPECT_TRUE(running.ok()) << running.status();
-    return running.ok() ? *running : std::vector<RunningContainer>();
+    const Facts facts = engine_.facts();
+    EXPECT_TRUE(facts.containers.ok()) << facts.containers.status();
+    return facts.containers.ok() ? RunningContainers(*facts.containers)
+                                 : std::vector<RunningContainer>();
   }
 
   // The container has not noticed anything.

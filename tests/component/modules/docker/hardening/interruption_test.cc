@@ -37,7 +37,7 @@ class Interrupted : public HardeningTest {
     HardeningOptions options;
     options.state = state();
     options.patience = patience;
-    const auto settled = RecoverHardening(PrivateEngine::Soon(), options);
+    const auto settled = RecoverHardening(options);
     EXPECT_TRUE(settled.ok()) << settled.status();
     return settled.ok() ? *settled : std::nullopt;
   }

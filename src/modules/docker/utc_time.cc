@@ -1,4 +1,4 @@
-#include "modules/docker/hardening/wall_time.h"
+#include "modules/docker/utc_time.h"
 
 #include <cstdio>
 #include <ctime>
@@ -22,9 +22,9 @@ std::string Formatted(std::time_t seconds, const char* form) {
 
 }  // namespace
 
-std::string TimeText() { return Formatted(WallTime().tv_sec, "%Y-%m-%dT%H:%M:%SZ"); }
+std::string UtcNow() { return Formatted(WallTime().tv_sec, "%Y-%m-%dT%H:%M:%SZ"); }
 
-std::string TimeDigits() {
+std::string UtcDigits() {
   const timespec now = WallTime();
   char micros[8] = {};
   std::snprintf(micros, sizeof(micros), "%06ld", now.tv_nsec / 1000 % 1'000'000);

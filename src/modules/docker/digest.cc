@@ -1,4 +1,4 @@
-#include "modules/docker/hardening/digest.h"
+#include "modules/docker/digest.h"
 
 #include <openssl/evp.h>
 
